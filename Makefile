@@ -1,0 +1,74 @@
+# What each target needs, .ci/setup installs: on a fresh Debian or Ubuntu, Go,
+# git and make are enough.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Tests and benchmarks find buildx and the registry on the PATH.
+export REBUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rebuild/tools
+export PATH := $(REBUILD_TOOLS):$(PATH)
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 10s
+BENCH ?= .
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build bin/rebuild
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/rebuild ./cmd/rebuild
+
+install: ## install rebuild where go install does
+	go install -trimpath -ldflags "$(LDFLAGS)" ./cmd/rebuild
+
+demo: build ## build the example's 21 images, then show what changes rebuild
+	@.ci/setup engine busybox base
+	@examples/demo.sh bin/rebuild
+
+test: ## gofmt, vet, cross builds, all tests, the README's commands, the demo
+	@.ci/setup engine busybox base cc buildx
+	@$(MAKE) --no-print-directory lint cross
+	go test -race -p 2 -timeout 10m ./...
+	@$(MAKE) --no-print-directory readme demo
+
+lint: ## gofmt and go vet
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+
+cross: ## vet and build for each platform
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "cross $$platform"; \
+		export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		go vet ./...; \
+		go build -o /dev/null ./cmd/rebuild; \
+	done
+
+# Each call of rebuild in the README's code blocks is one that the program takes,
+# and each make target there is one of these.
+readme: build
+	@set -e; commands=$$(sed -n '/^```/,/^```/s/^\$$ //p' README.md | sed 's/ *[#|&>].*//'); \
+	[ -n "$$commands" ] || { echo "README.md: no commands in it"; exit 1; }; \
+	echo "$$commands" | while read -r command; do \
+		case $$command in \
+		"rebuild "*) eval "bin/$$command --help" >/dev/null ;; \
+		"make "*) grep -q "^$${command#make }:" Makefile ;; \
+		esac || { echo "README.md: not to be had: $$command"; exit 1; }; \
+	done
+
+bench: ## run the benchmarks (BENCH=pattern)
+	@.ci/setup engine busybox base buildx
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...
+
+fuzz: ## run each fuzz test for FUZZTIME
+	@set -e; for package in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help build install demo test lint cross readme bench fuzz clean
