@@ -1,0 +1,97 @@
+package impact
+
+// Image is one thing to build, as a definition states it. Paths are slash
+// paths from the root of the tree ("." is the root); one that lies outside the
+// tree is absolute.
+type Image struct {
+	Name string
+	Tags []string // as the definition spells them
+
+	// Refs are the references under which other images find this one: the
+	// tags, normalised ("docker.io/library/x:latest"), in the order of Tags; for an
+	// image without tags the one that a build gives it (see UntaggedRef).
+	Refs []string
+
+	Context       string // folder of the build context
+	RemoteContext string // URL or git reference, instead of Context
+	Dockerfile    string
+	Inline        string // text of the Dockerfile, when the definition holds it
+	Target        string // stage; "" is the last
+	Args          map[string]string
+	Labels        map[string]string
+	Contexts      []NamedContext // by name
+	Platforms     []string       // "" or none: that of the engine
+	Substitute    []Substitution // applied to the Dockerfile's text, in order
+
+	NoCache      bool
+	NoCacheFor   []string // stages
+	Pull         bool
+	Network      string // "", "none", "host"
+	Secrets      []string
+	SSH          []string
+	ExtraHosts   map[string]string
+	Ulimits      []string
+	ShmSize      string
+	CacheFrom    []string
+	CacheTo      []string
+	Entitlements []string
+
+	IgnoreArgs []string // build arguments left out of the comparison, never out of the build
+	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")
+	DerivedOf  string   // the image that it is derived from, or ""
+}
+
+// NamedContext is one entry of `--build-context`: exactly one of Image, Ref,
+// Dir and URL is set.
+type NamedContext struct {
+	Name  string
+	Image string // an image of the catalog ("target:x" of bake)
+	Ref   string // an image reference ("docker-image://…"), perhaps of an image of the catalog
+	Dir   string // a folder
+	URL   string // git or http(s), oci-layout
+}
+
+// Substitution replaces a text of the Dockerfile, in memory.
+type Substitution struct{ Old, New string }
+
+// UntaggedRef is the reference that a build gives an image without tags, so
+// that others can be built on it.
+func UntaggedRef(name string) string { return "rebuild.local/" + name + ":latest" }
+
+// Catalog is all images of a repository at one tree, with their phases.
+type Catalog struct {
+	Images   []Image             // by definition order; names are unique
+	Phases   []Phase             // as declared; none: by depth in the image graph
+	Groups   map[string][]string // names on the command line that stand for several images
+	Default  []string            // what is selected without IMAGE; none: all
+	Warnings []string
+	Files    []string // the definition files read, slash paths from the root or absolute
+}
+
+// Image gives the image of that name.
+func (c Catalog) Image(name string) (Image, bool) {
+	for _, im := range c.Images {
+		if im.Name == name {
+			return im, true
+		}
+	}
+	return Image{}, false
+}
+
+// Names lists the images' names in definition order.
+func (c Catalog) Names() []string {
+	names := make([]string, len(c.Images))
+	for i, im := range c.Images {
+		names[i] = im.Name
+	}
+	return names
+}
+
+// Phase is a named, ordered group of images.
+type Phase struct {
+	Name     string   `json:"name"`
+	Critical bool     `json:"critical"` // a failure here starts nothing more
+	Optional bool     `json:"-"`        // left out by --skip-optional
+	OnPush   string   `json:"-"`        // "build", "warn", "skip" or "" (build)
+	Images   []string `json:"images"`
+}

@@ -1,0 +1,36 @@
+package impact
+
+// Layer is one vertex of an image's build graph.
+type Layer struct {
+	// What it does.
+	Op     Digest      // of the operation, without inputs, names and places
+	Inputs []int       // the layers it takes, as indexes into Graph.Layers; all are smaller than its own
+	Reads  []Selection // from build contexts, in the order of the operation
+	From   string      // the normalised reference of an image it is (FROM, COPY --from, mounts); "" for others
+	Always bool        // runs on each build (a remote source, no-cache)
+
+	// Where it is written.
+	Stage       string // "stage-0" or the name
+	File        string // the Dockerfile, from the root of the tree
+	Line        int    // 1-based; 0 when no line of the file made it
+	Instruction string // as the file writes it; "" for what no instruction made
+	Name        string // BuildKit's name for it in progress: "[stage-0 5/9] COPY shared/ /app/shared/"
+}
+
+// Graph is an image's layers as the Dockerfile frontend makes them.
+type Graph struct {
+	Layers   []Layer
+	Output   int      // the layer that is the image's root filesystem; -1: empty
+	Config   []byte   // image config (OCI JSON) with history, without times and root filesystem
+	Text     Digest   // of the Dockerfile, substitutions made
+	Refs     []string // the references that were asked for, normalised
+	Warnings []string
+}
+
+// Base is what a reference in a Dockerfile stands for.
+type Base struct {
+	Image  string // the catalog's image, or "" for an external one
+	Config []byte // OCI image config JSON
+	Key    Digest // identity of its root filesystem
+	Known  bool   // an external image whose config is real, not assumed
+}

@@ -1,0 +1,217 @@
+// Package llb turns an image's Dockerfile into its graph of layers, with
+// BuildKit's own Dockerfile frontend: what dockerfile2llb says is what BuildKit
+// will be asked to run. No other package imports it.
+package llb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"rebuild/impact"
+)
+
+// Convert gives the layers of an image, read from a tree. What its FROMs and
+// from-references stand for is asked of resolve, which may be called
+// concurrently. An error is an *impact.Fault with its line in the Dockerfile, or
+// what resolve returned, wrapped.
+func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
+	if im.RemoteContext != "" {
+		return remoteContext(im), nil
+	}
+	src, err := readDockerfile(ctx, im, read)
+	if err != nil {
+		return nil, err
+	}
+	if ref, line, ok := thirdPartyFrontend(src.text); ok {
+		return foreignFrontend(ctx, im, src, read, ref, line)
+	}
+	return convert(ctx, im, src, read, resolve)
+}
+
+func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
+	gw := newGateway(im, src, read, resolve)
+	bc, err := dockerui.NewClient(gw)
+	if err != nil {
+		return nil, faultOf(im, err)
+	}
+	entry, err := bc.ReadEntrypoint(ctx, "Dockerfile")
+	if err != nil {
+		return nil, faultOf(im, err)
+	}
+
+	platforms := make([]*ocispecs.Platform, 0, len(bc.TargetPlatforms))
+	for i := range bc.TargetPlatforms {
+		platforms = append(platforms, &bc.TargetPlatforms[i])
+	}
+	if len(platforms) == 0 {
+		platforms = append(platforms, nil)
+	}
+	g := &impact.Graph{Output: -1, Text: impact.Digest(digest.FromBytes(src.text))}
+	for _, p := range platforms {
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, entry.Data, dockerfile2llb.ConvertOpt{
+			Config:         withArgs(bc.Config),
+			Client:         bc,
+			SourceMap:      entry.SourceMap,
+			MetaResolver:   gw,
+			TargetPlatform: p,
+		})
+		if err != nil {
+			return nil, faultOf(im, err)
+		}
+		def, err := res.State.Marshal(ctx, llb.WithCaps(gw.BuildOpts().LLBCaps))
+		if err != nil {
+			return nil, faultOf(im, err)
+		}
+		config, err := normalConfig(res.Image)
+		if err != nil {
+			return nil, faultOf(im, err)
+		}
+		if err := addVertices(g, def, gw, src); err != nil {
+			return nil, faultOf(im, err)
+		}
+		g.Config = append(g.Config, config...)
+	}
+	g.Warnings = slices.Concat(src.warnings, gw.unusedContexts())
+	g.Refs = gw.references()
+	return g, nil
+}
+
+// withArgs copies the build arguments: dockerfile2llb rewrites them
+// (SOURCE_DATE_EPOCH).
+func withArgs(c dockerui.Config) dockerui.Config {
+	c.BuildArgs = maps.Clone(c.BuildArgs)
+	return c
+}
+
+// normalConfig drops from an image's config what two builds of the same inputs
+// may differ in: its root filesystem (the layers' keys tell it) and times.
+func normalConfig(image any) ([]byte, error) {
+	dt, err := json.Marshal(image)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	if err := json.Unmarshal(dt, &m); err != nil {
+		return nil, err
+	}
+	delete(m, "rootfs")
+	delete(m, "created")
+	if history, ok := m["history"].([]any); ok {
+		for _, h := range history {
+			if h, ok := h.(map[string]any); ok {
+				delete(h, "created")
+			}
+		}
+	}
+	return json.Marshal(m)
+}
+
+// dockerfile is the text that a build is given, and where its lines stand.
+type dockerfile struct {
+	path     string // in the tree
+	text     []byte
+	stages   []stageStart
+	warnings []string
+}
+
+type stageStart struct {
+	line int
+	name string
+}
+
+func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) (dockerfile, error) {
+	src := dockerfile{path: im.Dockerfile, text: []byte(im.Inline)}
+	if im.Inline == "" {
+		text, err := readEither(ctx, im.Dockerfile, read)
+		if err != nil {
+			return dockerfile{}, noDockerfile(im, err)
+		}
+		src.text = text
+	}
+	for _, s := range im.Substitute {
+		if !strings.Contains(string(src.text), s.Old) {
+			src.warnings = append(src.warnings, fmt.Sprintf("%s: image %s: nothing to substitute: the text %q is not there", im.Dockerfile, im.Name, s.Old))
+		}
+		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
+	}
+	src.stages = stageStarts(src.text)
+	return src, nil
+}
+
+// readEither reads the Dockerfile or, as BuildKit does for the default name
+// (frontend/dockerui/config.go), its lower-case spelling.
+func readEither(ctx context.Context, name string, read impact.ReadFile) ([]byte, error) {
+	text, err := read(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) && path.Base(name) == dockerui.DefaultDockerfileName {
+		if lower, err := read(ctx, path.Join(path.Dir(name), strings.ToLower(dockerui.DefaultDockerfileName))); err == nil {
+			return lower, nil
+		}
+	}
+	return text, err
+}
+
+// Text gives the Dockerfile as a build of the image is given it: read from the
+// tree or inline, with substitutions made.
+func Text(ctx context.Context, im impact.Image, read impact.ReadFile) ([]byte, error) {
+	src, err := readDockerfile(ctx, im, read)
+	return src.text, err
+}
+
+func stageStarts(text []byte) []stageStart {
+	res, err := parser.Parse(strings.NewReader(string(text)))
+	if err != nil {
+		return nil // the conversion reports it
+	}
+	var starts []stageStart
+	for _, n := range res.AST.Children {
+		if !strings.EqualFold(n.Value, "from") {
+			continue
+		}
+		s := stageStart{line: n.StartLine, name: fmt.Sprintf("stage-%d", len(starts))}
+		if as := n.Next; as != nil && as.Next != nil && strings.EqualFold(as.Next.Value, "as") && as.Next.Next != nil {
+			s.name = as.Next.Next.Value
+		}
+		starts = append(starts, s)
+	}
+	return starts
+}
+
+// stage is the name of the stage that a line lies in.
+func (d dockerfile) stage(line int) string {
+	name := ""
+	for _, s := range d.stages {
+		if s.line > line {
+			break
+		}
+		name = s.name
+	}
+	return name
+}
+
+// instruction is the text of the instruction on lines first to last: its first
+// line, with " ..." for the rest.
+func (d dockerfile) instruction(first, last int) string {
+	lines := strings.Split(string(d.text), "\n")
+	if first < 1 || first > len(lines) {
+		return ""
+	}
+	s := strings.TrimSpace(lines[first-1])
+	if last > first {
+		s = strings.TrimSpace(strings.TrimRight(s, "\\`")) + " ..."
+	}
+	return s
+}

@@ -1,0 +1,118 @@
+package llb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher/ignorefile"
+	digest "github.com/opencontainers/go-digest"
+
+	"rebuild/impact"
+)
+
+// ownFrontends are the repositories whose Dockerfile syntax the linked frontend
+// serves.
+var ownFrontends = []string{"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"}
+
+// thirdPartyFrontend tells whether a "# syntax=" names a frontend that is not
+// Docker's own, and which, at which line.
+func thirdPartyFrontend(text []byte) (ref string, line int, ok bool) {
+	ref, _, loc, ok := parser.DetectSyntax(text)
+	if !ok {
+		return "", 0, false
+	}
+	if len(loc) > 0 {
+		line = loc[0].Start.Line
+	}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err == nil && slices.Contains(ownFrontends, named.Name()) {
+		return "", 0, false
+	}
+	return ref, line, true
+}
+
+// Frontend is the third-party frontend that an image's Dockerfile asks for, ""
+// when it is Docker's own.
+func Frontend(text []byte) string {
+	ref, _, _ := thirdPartyFrontend(text)
+	return ref
+}
+
+// foreignFrontend is the graph of an image that only somebody else's frontend
+// can read: one layer that reads all of its context.
+func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, ref string, line int) (*impact.Graph, error) {
+	ignore, err := ignoreFile(ctx, im, read)
+	if err != nil {
+		return nil, &impact.Fault{Path: ignore.File, Cause: cause(err)}
+	}
+	whole := impact.Layer{
+		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", ref, Attrs(im), string(src.text)))),
+		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
+		File:        im.Dockerfile,
+		Line:        line,
+		Instruction: "# syntax=" + ref,
+		Name:        "frontend " + ref,
+	}
+	for _, c := range im.Contexts {
+		if c.Dir != "" {
+			whole.Reads = append(whole.Reads, impact.Selection{Context: c.Dir, Path: "/", Follow: true})
+		}
+	}
+	return &impact.Graph{
+		Layers: []impact.Layer{whole},
+		Warnings: []string{fmt.Sprintf("%s:%d: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
+			im.Dockerfile, line, im.Name, ref)},
+	}, nil
+}
+
+// remoteContext is the graph of an image whose context is a URL or a git
+// reference: it changes when its definition does.
+func remoteContext(im impact.Image) *impact.Graph {
+	return &impact.Graph{
+		Layers: []impact.Layer{{
+			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, Attrs(im)))),
+			Always: true,
+			Name:   "load " + im.RemoteContext,
+		}},
+		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},
+	}
+}
+
+// ignoreFile is the ignore file that applies to an image's build context, as
+// frontend/dockerui/config.go finds it: NAME.dockerignore beside the Dockerfile,
+// else .dockerignore in the context.
+func ignoreFile(ctx context.Context, im impact.Image, read impact.ReadFile) (impact.Ignore, error) {
+	names := []string{path.Join(im.Context, ".dockerignore")}
+	if im.Inline == "" {
+		names = []string{im.Dockerfile + ".dockerignore", names[0]}
+	}
+	for _, name := range names {
+		dt, err := read(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(dt) == 0 {
+			continue
+		}
+		if err != nil {
+			return impact.Ignore{File: name}, err
+		}
+		patterns, err := ignorefile.ReadAll(strings.NewReader(string(dt)))
+		return impact.Ignore{File: name, Patterns: patterns}, err
+	}
+	return impact.Ignore{}, nil
+}
+
+// IgnoreText gives the text of the ignore file that applies to an image's build
+// context, nil when there is none.
+func IgnoreText(ctx context.Context, im impact.Image, read impact.ReadFile) ([]byte, error) {
+	ignore, err := ignoreFile(ctx, im, read)
+	if err != nil || ignore.File == "" {
+		return nil, err
+	}
+	return read(ctx, ignore.File)
+}

@@ -1,0 +1,244 @@
+package impact
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Action is what a plan does with an image.
+type Action string
+
+const (
+	Rebuild Action = "rebuild"
+	Keep    Action = "keep"
+)
+
+// Layer states of a plan.
+const (
+	Invalidated = "invalidated" // a build runs it
+	Cached      = "cached"      // a build finds it in its cache
+)
+
+// Plan says per image whether to rebuild it, and why. Its JSON form is stable:
+// fields may be added, never changed.
+type Plan struct {
+	Version  int         `json:"version"`
+	Baseline Side        `json:"baseline"`
+	Target   Side        `json:"target"`
+	Changes  []Change    `json:"changes"` // the changed paths that some selection reads, sorted
+	Phases   []Phase     `json:"phases"`  // what is to be rebuilt, in order
+	Images   []ImagePlan `json:"images"`  // every image of the catalog, in its order
+	Removed  []string    `json:"removed,omitempty"`
+	Warnings []string    `json:"warnings,omitempty"`
+	Estimate *float64    `json:"estimate_s"` // seconds; null without history
+}
+
+// Side is the baseline or the target of a plan.
+type Side struct {
+	Kind   string `json:"kind"` // "commit", "worktree", "records"
+	Rev    string `json:"rev,omitempty"`
+	Commit string `json:"commit,omitempty"`
+}
+
+// ImagePlan is the decision on one image.
+type ImagePlan struct {
+	Name     string      `json:"name"`
+	Tags     []string    `json:"tags"`
+	Phase    int         `json:"phase"` // from 0
+	Action   Action      `json:"action"`
+	Selected bool        `json:"selected"`
+	Reasons  []Reason    `json:"reasons"`
+	Layers   []LayerPlan `json:"layers"`
+	Parents  []string    `json:"parents,omitempty"`
+	Err      *Fault      `json:"error"`
+	Estimate *float64    `json:"estimate_s"` // seconds; null without history
+}
+
+// LayerPlan is what a build will do with one layer.
+type LayerPlan struct {
+	Index       int    `json:"index"` // from 1, within the image
+	Stage       string `json:"stage"`
+	Dockerfile  string `json:"dockerfile"`
+	Line        int    `json:"line"`
+	Instruction string `json:"instruction"`
+	State       string `json:"state"`
+	Name        string `json:"-"` // BuildKit's
+	Op          Digest `json:"-"`
+	Step        bool   `json:"-"` // something that a build can execute
+}
+
+// WaitsOnly tells whether an image is rebuilt only because a parent is: when
+// all of its parents come out the same, it is kept (cutoff).
+func (p *ImagePlan) WaitsOnly() bool {
+	return p.Action == Rebuild && !slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Kind != ReasonParent })
+}
+
+// Foretold counts the steps that a build of the image will execute.
+func (p *ImagePlan) Foretold() int {
+	n := 0
+	for _, l := range p.Layers {
+		if l.Step && l.State == Invalidated {
+			n++
+		}
+	}
+	return n
+}
+
+// Image gives the decision on an image, nil when the catalog has no such image.
+func (p *Plan) Image(name string) *ImagePlan {
+	for i := range p.Images {
+		if p.Images[i].Name == name {
+			return &p.Images[i]
+		}
+	}
+	return nil
+}
+
+// Facts are what only the engine, the records and the user know about images.
+type Facts struct {
+	Missing map[string]string // image -> what is amiss: its tag is gone, or points elsewhere
+	Failed  map[string]bool   // its last build failed, on these very inputs
+	Forced  map[string]bool   // the user asks for it
+}
+
+// Inputs are what a plan is made of.
+type Inputs struct {
+	Baseline, Target         *Snapshot
+	BaselineSide, TargetSide Side
+	Facts                    Facts
+	Selected                 []string // images asked for; their parents come with them
+	// TargetFiles is the tree of the target, to tell a change of an ignore file from a
+	// change of files.
+	TargetFiles Files
+	// Files gives the files behind a read of the baseline (StateRead.ID) when its
+	// states do not hold them; nil when they are lost.
+	Files func(Digest) []File
+}
+
+// Make compares the baseline with the target. Changes reach every image of the
+// catalog, but only selected images and their parents are rebuilt. An error is
+// a phase against the dependencies, or the context's.
+func Make(ctx context.Context, in Inputs) (*Plan, error) {
+	phases, phaseOf, err := Phases(in.Target)
+	if err != nil {
+		return nil, err
+	}
+	c := newComparison(ctx, in)
+	selected := withParents(in.Target, in.Selected)
+	p := &Plan{
+		Version:  1,
+		Baseline: in.BaselineSide,
+		Target:   in.TargetSide,
+		Changes:  []Change{},
+		Phases:   []Phase{},
+		Images:   []ImagePlan{},
+		Warnings: slices.Clone(in.Target.Catalog.Warnings),
+	}
+	for _, name := range in.Target.Catalog.Names() {
+		ip := c.image(name)
+		ip.Phase = phaseOf[name]
+		ip.Selected = selected[name]
+		p.Images = append(p.Images, ip)
+	}
+	for _, name := range in.Baseline.Catalog.Names() {
+		if in.Target.States[name] == nil {
+			p.Removed = append(p.Removed, name)
+		}
+	}
+	p.Changes = c.changes()
+	p.Phases = rebuiltPhases(p, phases)
+	p.warn(in.Target)
+	return p, ctx.Err()
+}
+
+// withParents is the set of images that building the named ones involves.
+func withParents(s *Snapshot, names []string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range names {
+		set[n] = true
+	}
+	for _, n := range slices.Backward(s.Order) {
+		if set[n] {
+			for _, p := range s.ParentsOf(n) {
+				set[p] = true
+			}
+		}
+	}
+	return set
+}
+
+func rebuiltPhases(p *Plan, phases []Phase) []Phase {
+	out := []Phase{}
+	for i, ph := range phases {
+		ph.Images = nil
+		for _, im := range p.Images {
+			if im.Phase == i && im.Action == Rebuild && im.Selected {
+				ph.Images = append(ph.Images, im.Name)
+			}
+		}
+		if len(ph.Images) > 0 {
+			out = append(out, ph)
+		}
+	}
+	return out
+}
+
+// warn adds what a user should know though no decision hangs on it.
+func (p *Plan) warn(target *Snapshot) {
+	seen := map[[2]Digest]string{}
+	for _, im := range p.Images {
+		st := target.States[im.Name]
+		p.Warnings = append(p.Warnings, st.Warnings...)
+		if st.Err != nil {
+			if im.Action == Keep {
+				p.Warnings = append(p.Warnings, fmt.Sprintf("image %s cannot be built, as before: %s", im.Name, st.Err))
+			}
+			continue
+		}
+		id := [2]Digest{st.Output, st.Config}
+		if first, ok := seen[id]; ok && !slices.Equal(target.States[first].Tags, st.Tags) {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("images %s and %s have identical inputs: they are one image under two names", first, im.Name))
+			continue
+		}
+		seen[id] = im.Name
+	}
+}
+
+// Broken lists the selected images that a plan would rebuild but that
+// cannot be built.
+func (p *Plan) Broken() []*ImagePlan {
+	var broken []*ImagePlan
+	for i, im := range p.Images {
+		if im.Selected && im.Action == Rebuild && im.Err != nil {
+			broken = append(broken, &p.Images[i])
+		}
+	}
+	return broken
+}
+
+// Rebuilds lists the selected images that the plan rebuilds, in phase order.
+func (p *Plan) Rebuilds() []string {
+	var names []string
+	for _, ph := range p.Phases {
+		names = append(names, ph.Images...)
+	}
+	return names
+}
+
+func describeArgs(a, b map[string]string) []string {
+	var names []string
+	for k, v := range b {
+		if old, ok := a[k]; !ok || old != v {
+			names = append(names, k)
+		}
+	}
+	for k := range a {
+		if _, ok := b[k]; !ok {
+			names = append(names, k)
+		}
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}

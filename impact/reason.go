@@ -1,0 +1,303 @@
+package impact
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kinds of reasons.
+const (
+	ReasonFile       = "file"       // a file that a layer reads
+	ReasonDockerfile = "dockerfile" // the Dockerfile's text
+	ReasonIgnore     = "ignore"     // the ignore file changed what a layer reads
+	ReasonArg        = "arg"        // a build argument
+	ReasonConfig     = "config"     // the definition: tag, target, context, label, ...
+	ReasonParent     = "parent"     // an in-repo image that it reads
+	ReasonBase       = "base"       // an external base moved
+	ReasonMissing    = "missing"    // not in the engine
+	ReasonNew        = "new"        // not in the baseline
+	ReasonFailed     = "failed"     // its last build failed
+	ReasonForced     = "forced"     // asked for
+)
+
+// Reason is one cause of a rebuild. Which fields are set depends on the kind.
+type Reason struct {
+	Kind   string `json:"kind"`
+	Path   string `json:"path,omitempty"`
+	Change string `json:"change,omitempty"` // "added", "removed", "modified"
+	Layer  int    `json:"layer,omitempty"`  // index of the first layer that it invalidates
+	Image  string `json:"image,omitempty"`
+	Arg    string `json:"arg,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// comparison decides image by image.
+type comparison struct {
+	Inputs
+	ctx     context.Context
+	keys    map[Digest]bool // of all layers of the baseline
+	changed map[string]Change
+}
+
+func newComparison(ctx context.Context, in Inputs) *comparison {
+	c := &comparison{Inputs: in, ctx: ctx, keys: map[Digest]bool{}, changed: map[string]Change{}}
+	for _, st := range in.Baseline.States {
+		for _, l := range st.Layers {
+			c.keys[l.Key] = true
+		}
+	}
+	return c
+}
+
+func (c *comparison) changes() []Change {
+	out := make([]Change, 0, len(c.changed))
+	for _, ch := range c.changed {
+		out = append(out, ch)
+	}
+	slices.SortFunc(out, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
+// image decides on one image. Each exit from it names its reason.
+func (c *comparison) image(name string) ImagePlan {
+	b, t := c.Baseline.States[name], c.Target.States[name]
+	ip := ImagePlan{Name: name, Tags: t.Tags, Action: Keep, Reasons: []Reason{}, Parents: c.Target.ParentsOf(name), Err: t.Err}
+	index := c.layers(&ip, t)
+	switch {
+	case b == nil:
+		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonNew})
+	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil:
+		ip.Reasons = append(ip.Reasons, c.explain(b, t, index)...)
+	}
+	if b != nil {
+		for _, tag := range t.Tags {
+			if !slices.Contains(b.Tags, tag) {
+				ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonConfig, Detail: "tag " + tag})
+			}
+		}
+	}
+	if what, ok := c.Facts.Missing[name]; ok && b != nil {
+		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonMissing, Detail: what})
+	}
+	if c.Facts.Failed[name] {
+		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonFailed})
+	}
+	if c.Facts.Forced[name] {
+		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonForced})
+	}
+	if len(ip.Reasons) > 0 {
+		ip.Action = Rebuild
+	}
+	return ip
+}
+
+// layers fills in what a build will do with each layer, and gives the index of
+// each layer of the state, 0 for those that are not listed.
+func (c *comparison) layers(ip *ImagePlan, t *State) []int {
+	ip.Layers = []LayerPlan{}
+	index := make([]int, len(t.Layers))
+	for i, l := range t.Layers {
+		if l.Op == "local" || l.Op == "platforms" {
+			continue
+		}
+		lp := LayerPlan{
+			Index: len(ip.Layers) + 1, Stage: l.Stage, Dockerfile: l.File, Line: l.Line, Instruction: l.Instruction,
+			State: Cached, Name: l.Name, Op: l.Op, Step: l.step(),
+		}
+		if !c.keys[l.Key] {
+			lp.State = Invalidated
+		}
+		index[i] = lp.Index
+		ip.Layers = append(ip.Layers, lp)
+	}
+	return index
+}
+
+// explain finds the causes of a difference between two states of an image.
+func (c *comparison) explain(b, t *State, index []int) []Reason {
+	e := &explanation{c: c, b: b, t: t, used: make([]bool, len(b.Layers))}
+	for i, l := range t.Layers {
+		if l.Op == "local" || l.Op == "platforms" || c.inBaseline(b, l.Key) {
+			continue
+		}
+		e.layer(l, index[i])
+	}
+	if len(e.reasons) == 0 || t.Config != b.Config {
+		e.text(0)
+	}
+	if len(e.reasons) == 0 && t.Err != nil {
+		e.add(Reason{Kind: ReasonDockerfile, Path: t.Err.Path, Detail: t.Err.Cause})
+	}
+	if len(e.reasons) == 0 { // the definition's parts that no field names
+		e.add(Reason{Kind: ReasonConfig})
+	}
+	return e.reasons
+}
+
+func (c *comparison) inBaseline(b *State, key Digest) bool {
+	return slices.ContainsFunc(b.Layers, func(l StateLayer) bool { return l.Key == key })
+}
+
+// explanation collects the reasons of one image, each once, in the order in
+// which they are met.
+type explanation struct {
+	c       *comparison
+	b, t    *State
+	used    []bool // layers of the baseline that have a counterpart
+	reasons []Reason
+}
+
+func (e *explanation) add(r Reason) {
+	same := func(o Reason) bool {
+		return o.Kind == r.Kind && o.Path == r.Path && o.Image == r.Image && o.Arg == r.Arg && o.Detail == r.Detail
+	}
+	if !slices.ContainsFunc(e.reasons, same) {
+		e.reasons = append(e.reasons, r)
+	}
+}
+
+// layer explains one layer that the image did not have.
+func (e *explanation) layer(l StateLayer, index int) {
+	if l.From != "" {
+		e.from(l, index)
+		return
+	}
+	old, ok := e.counterpart(l)
+	if !ok {
+		e.text(index)
+		return
+	}
+	for i, r := range l.Reads {
+		if i < len(old.Reads) && old.Reads[i].Digest != r.Digest {
+			e.read(old.Reads[i], r, index)
+		}
+	}
+}
+
+// counterpart is the baseline's layer with the same operation: the first that is
+// not another's.
+func (e *explanation) counterpart(l StateLayer) (StateLayer, bool) {
+	for i, old := range e.b.Layers {
+		if !e.used[i] && old.Op == l.Op && len(old.Reads) == len(l.Reads) {
+			e.used[i] = true
+			return old, true
+		}
+	}
+	return StateLayer{}, false
+}
+
+// from explains an image that a layer takes.
+func (e *explanation) from(l StateLayer, index int) {
+	for _, p := range e.t.Parents {
+		if p.Ref == l.From {
+			e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
+			if !slices.Contains(e.b.Parents, p) {
+				e.text(index)
+			}
+			return
+		}
+	}
+	for _, old := range e.b.Bases {
+		if old.Ref == l.From {
+			e.add(Reason{Kind: ReasonBase, Image: l.From, Layer: index})
+			return
+		}
+	}
+	e.text(index)
+}
+
+// text explains a layer, or the image's config (index 0), by what the operation
+// is made from: the Dockerfile, the arguments, the definition or, when all of
+// those are the same, the config of an image that it is built on.
+func (e *explanation) text(index int) {
+	b, t := e.b.Def, e.t.Def
+	before := len(e.reasons)
+	if b.Text != t.Text && b.Dockerfile == t.Dockerfile {
+		e.add(Reason{Kind: ReasonDockerfile, Path: t.Dockerfile, Layer: index})
+	}
+	for _, name := range describeArgs(b.Args, t.Args) {
+		e.add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Detail: argChange(b.Args, t.Args, name)})
+	}
+	for _, f := range []struct{ what, old, new string }{
+		{"Dockerfile", b.Dockerfile, t.Dockerfile}, {"context", b.Context, t.Context}, {"target", b.Target, t.Target},
+	} {
+		if f.old != f.new {
+			e.add(Reason{Kind: ReasonConfig, Layer: index, Detail: fmt.Sprintf("%s %q, was %q", f.what, f.new, f.old)})
+		}
+	}
+	if b.Rest != t.Rest {
+		e.add(Reason{Kind: ReasonConfig, Layer: index})
+	}
+	if len(e.reasons) > before || len(e.reasons) > 0 && index == 0 {
+		return
+	}
+	for _, p := range e.t.Parents {
+		if ob, ot := e.c.Baseline.States[p.Image], e.c.Target.States[p.Image]; ob == nil || ot == nil || ob.Config != ot.Config || ob.Output != ot.Output {
+			e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
+		}
+	}
+	for _, base := range e.t.Bases {
+		if !slices.Contains(e.b.Bases, base) {
+			e.add(Reason{Kind: ReasonBase, Image: base.Ref, Layer: index})
+		}
+	}
+}
+
+func argChange(b, t map[string]string, name string) string {
+	old, had := b[name]
+	now, has := t[name]
+	switch {
+	case !had:
+		return fmt.Sprintf("now %q", now)
+	case !has:
+		return fmt.Sprintf("gone, was %q", old)
+	}
+	return fmt.Sprintf("now %q, was %q", now, old)
+}
+
+// read explains a selection that holds something else than before.
+func (e *explanation) read(old, now StateRead, index int) {
+	digest := now.Digest
+	files := e.files(now)
+	if !slices.Equal(old.Ignore.Patterns, now.Ignore.Patterns) && e.c.TargetFiles != nil {
+		// What would the new tree hold under the old ignore file?
+		sel := now.Selection
+		sel.Ignore = old.Ignore
+		rd, err := e.c.TargetFiles.Read(e.c.ctx, sel)
+		if err != nil || rd.Digest != now.Digest {
+			path := now.Ignore.File
+			if path == "" {
+				path = old.Ignore.File
+			}
+			e.add(Reason{Kind: ReasonIgnore, Path: path, Layer: index})
+		}
+		if err == nil {
+			digest, files = rd.Digest, rd.Files
+		}
+		if digest == old.Digest {
+			return
+		}
+	}
+	changes := Diff(e.files(old), files)
+	for _, ch := range changes {
+		e.c.changed[ch.Path] = ch
+		e.add(Reason{Kind: ReasonFile, Path: ch.Path, Change: ch.Change, Layer: index})
+	}
+	if len(changes) == 0 { // the old list is lost, or only its place in the context changed
+		e.add(Reason{Kind: ReasonFile, Path: strings.TrimPrefix(strings.TrimPrefix(now.Context+now.Path, "."), "/"), Layer: index})
+	}
+}
+
+func (e *explanation) files(r StateRead) []File {
+	for _, st := range []*State{e.t, e.b} {
+		if rd := st.Reading(r); rd != nil {
+			return rd.Files
+		}
+	}
+	if e.c.Files != nil {
+		return e.c.Files(r.ID())
+	}
+	return nil
+}

@@ -1,0 +1,389 @@
+package impact
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// ReadFile reads a file of a tree, following symlinks; fs.ErrNotExist when there
+// is none.
+type ReadFile func(ctx context.Context, path string) ([]byte, error)
+
+// Resolve says what a normalised reference in a Dockerfile stands for. It may be
+// called concurrently. For an image of the catalog whose state is not known yet
+// the error is *Pending.
+type Resolve func(ctx context.Context, ref, platform string) (Base, error)
+
+// Convert gives an image's graph of layers. An error is a *Fault, or what Resolve
+// returned, wrapped.
+type Convert func(ctx context.Context, im Image, read ReadFile, resolve Resolve) (*Graph, error)
+
+// Pending says that an image's parent must be scanned first.
+type Pending struct{ Image string }
+
+func (p *Pending) Error() string { return "waiting for image " + p.Image }
+
+// Cycle is an error of the definitions: images that are built on each other.
+type Cycle struct{ Images []string } // in order, the first one is built on the second, the last on the first
+
+func (c *Cycle) Error() string {
+	return "dependency cycle: " + strings.Join(append(slices.Clone(c.Images), c.Images[0]), " -> ")
+}
+
+// Scanner finds the state of images. Its fields say where from.
+type Scanner struct {
+	Convert Convert
+	// WithKey gives a config the root filesystem that a key stands for, so that an
+	// image built on it sees both.
+	WithKey func(config []byte, key Digest) []byte
+	// External says what a reference from outside the catalog stands for.
+	External Resolve
+}
+
+// Scan finds the state of every image of a catalog at a tree. Images that cannot
+// be built have their State.Err; an error of Scan itself is a *Cycle, or the
+// context's.
+func (s Scanner) Scan(ctx context.Context, cat Catalog, files Files) (*Snapshot, error) {
+	sc := &scan{
+		Scanner: s,
+		files:   files,
+		byRef:   owners(cat),
+		images:  link(cat),
+		states:  map[string]*State{},
+		waits:   map[string]string{},
+	}
+	pending := cat.Names()
+	var order []string
+	for len(pending) > 0 {
+		next, done := sc.round(ctx, pending)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		order = append(order, done...)
+		if len(done) == 0 {
+			return nil, sc.cycle(next)
+		}
+		pending = next
+	}
+	return &Snapshot{Catalog: cat, States: sc.states, Order: order}, nil
+}
+
+type scan struct {
+	Scanner
+	files  Files
+	byRef  map[string][]string
+	images map[string]Image
+
+	mu     sync.Mutex
+	states map[string]*State // guarded by mu
+	waits  map[string]string // guarded by mu: image -> the parent that it waited for
+}
+
+// owners maps each reference to the images that it tags.
+func owners(cat Catalog) map[string][]string {
+	m := map[string][]string{}
+	for _, im := range cat.Images {
+		for _, ref := range im.Refs {
+			m[ref] = append(m[ref], im.Name)
+		}
+	}
+	return m
+}
+
+// link gives the named contexts that are images of the catalog their reference.
+func link(cat Catalog) map[string]Image {
+	images := make(map[string]Image, len(cat.Images))
+	for _, im := range cat.Images {
+		images[im.Name] = im
+	}
+	linked := make(map[string]Image, len(cat.Images))
+	for _, im := range cat.Images {
+		linked[im.Name] = Linked(im, images)
+	}
+	return linked
+}
+
+// Linked is the image with each named context that is an image of the catalog
+// turned into that image's first reference.
+func Linked(im Image, images map[string]Image) Image {
+	im.Contexts = slices.Clone(im.Contexts)
+	for i, c := range im.Contexts {
+		if target, ok := images[c.Image]; ok && len(target.Refs) > 0 {
+			im.Contexts[i].Ref = target.Refs[0]
+		}
+	}
+	return im
+}
+
+// round scans each pending image whose parents are known by now. It returns
+// those that still wait and those that were found, both in the given order.
+func (sc *scan) round(ctx context.Context, pending []string) (next, done []string) {
+	found := make([]*State, len(pending))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, name := range pending {
+		if sc.blocked(name) {
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			found[i] = sc.image(ctx, sc.images[name])
+		})
+	}
+	wg.Wait()
+	for i, name := range pending {
+		if found[i] == nil {
+			next = append(next, name)
+			continue
+		}
+		sc.states[name] = found[i]
+		done = append(done, name)
+	}
+	return next, done
+}
+
+// blocked tells whether the parent that an image waited for is still unknown.
+func (sc *scan) blocked(name string) bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	parent, ok := sc.waits[name]
+	return ok && sc.states[parent] == nil
+}
+
+// cycle is found among images that all wait for each other.
+func (sc *scan) cycle(pending []string) error {
+	at := map[string]int{}
+	var path []string
+	for name := pending[0]; ; name = sc.waits[name] {
+		if i, ok := at[name]; ok {
+			return &Cycle{Images: path[i:]}
+		}
+		at[name] = len(path)
+		path = append(path, name)
+	}
+}
+
+// image finds one image's state, nil when it waits for a parent.
+func (sc *scan) image(ctx context.Context, im Image) *State {
+	r := &resolution{scan: sc, image: im.Name, bases: map[string]Base{}}
+	g, err := sc.Convert(ctx, im, sc.files.ReadFile, r.resolve)
+	if r.waits != "" {
+		sc.mu.Lock()
+		sc.waits[im.Name] = r.waits
+		sc.mu.Unlock()
+		return nil
+	}
+	st := &State{Name: im.Name, Tags: slices.Clone(im.Tags), Def: definition(im), readings: map[Digest]*Reading{}}
+	if err == nil {
+		r.keepOnly(g.Refs)
+	}
+	r.edges(st)
+	if err != nil {
+		var f *Fault
+		if !errors.As(err, &f) {
+			f = &Fault{Path: im.Dockerfile, Cause: err.Error()}
+		}
+		st.Err = f
+		st.Output = DigestOf("broken", f.Error())
+		st.Config = st.Output
+	} else {
+		st.Warnings = g.Warnings
+		st.Def.Text = g.Text
+		sc.keys(ctx, st, g, r)
+		st.Config = DigestOf("config", string(g.Config))
+		st.base = g.Config
+	}
+	sc.inherit(st)
+	return st
+}
+
+// inherit makes an image that is built on a broken one broken.
+func (sc *scan) inherit(st *State) {
+	if st.Err != nil {
+		return
+	}
+	for _, p := range st.Parents {
+		parent := sc.states[p.Image]
+		if parent.Err == nil {
+			continue
+		}
+		root := p.Image
+		if parent.Blame != "" {
+			root = parent.Blame
+		}
+		st.Blame = root
+		st.Err = &Fault{Path: parent.Err.Path, Line: parent.Err.Line, Cause: fmt.Sprintf("its parent %s cannot be built: %s", root, parent.Err.Cause), Hint: parent.Err.Hint}
+		if parent.Blame != "" {
+			st.Err.Cause = parent.Err.Cause
+		}
+		return
+	}
+}
+
+// keys computes the key of each layer, inputs first.
+func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
+	st.Layers = make([]StateLayer, len(g.Layers))
+	for i, l := range g.Layers {
+		sl := StateLayer{
+			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always,
+			Stage: l.Stage, File: l.File, Line: l.Line, Instruction: l.Instruction, Name: l.Name,
+		}
+		inputs := make([]Digest, len(l.Inputs))
+		for j, in := range l.Inputs {
+			inputs[j] = st.Layers[in].Key
+		}
+		var reads []Digest
+		for _, sel := range l.Reads {
+			d, err := sc.read(ctx, st, sel, l)
+			if err != nil {
+				st.Err = err
+			}
+			reads = append(reads, d)
+			sl.Reads = append(sl.Reads, StateRead{Selection: sel, Digest: d})
+		}
+		if l.From != "" {
+			sl.FromKey = r.key(l.From)
+		}
+		sl.Key = layerKey(l.Op, inputs, reads, sl.FromKey)
+		if l.From != "" {
+			sl.Key = sl.FromKey // a root filesystem, under whatever name
+		}
+		st.Layers[i] = sl
+	}
+	if g.Output >= 0 {
+		st.Output = st.Layers[g.Output].Key
+	}
+}
+
+func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Digest, *Fault) {
+	rd, err := sc.files.Read(ctx, sel)
+	if err != nil {
+		f := &Fault{Path: l.File, Line: l.Line, Cause: fmt.Sprintf("%s: cannot read %s: %v", l.Instruction, sel.Path, err)}
+		return DigestOf("unreadable", err.Error()), f
+	}
+	st.readings[StateRead{sel, rd.Digest}.ID()] = rd
+	if rd.Missing == "" {
+		return rd.Digest, st.Err
+	}
+	f := &Fault{Path: l.File, Line: l.Line}
+	switch {
+	case rd.HiddenBy > 0:
+		f.Cause = fmt.Sprintf("%s: %s is hidden by %s:%d", l.Instruction, rd.Missing, sel.Ignore.File, rd.HiddenBy)
+		f.Hint = fmt.Sprintf("take the pattern out of %s, or add an exception: !%s", sel.Ignore.File, strings.TrimPrefix(rd.Missing, "/"))
+	default:
+		f.Cause = fmt.Sprintf("%s: %s is not in the build context %s", l.Instruction, rd.Missing, sel.Context)
+	}
+	if st.Err != nil {
+		f = st.Err // the first one is the one that a build would meet
+	}
+	return rd.Digest, f
+}
+
+// resolution answers one image's references.
+type resolution struct {
+	scan  *scan
+	image string
+
+	mu    sync.Mutex
+	waits string          // guarded by mu
+	bases map[string]Base // guarded by mu: what each reference stands for
+}
+
+func (r *resolution) resolve(ctx context.Context, ref, platform string) (Base, error) {
+	base, err := r.find(ctx, ref, platform)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		var p *Pending
+		// Of several, the same one always, so that a cycle is printed the same way.
+		if errors.As(err, &p) && (r.waits == "" || p.Image < r.waits) {
+			r.waits = p.Image
+		}
+		return Base{}, err
+	}
+	r.bases[ref] = base
+	return base, nil
+}
+
+func (r *resolution) find(ctx context.Context, ref, platform string) (Base, error) {
+	owners := r.scan.byRef[ref]
+	// An image built on its own older tag takes what is there: no cycle.
+	if len(owners) == 0 || slices.Contains(owners, r.image) {
+		return r.scan.External(ctx, ref, platform)
+	}
+	if len(owners) > 1 && !r.scan.sameBuild(owners) {
+		return Base{}, &Fault{Cause: fmt.Sprintf("the tag %s is built by both %s and %s", ref, owners[0], owners[1]), Hint: "give one of them another tag"}
+	}
+	r.scan.mu.Lock()
+	st := r.scan.states[owners[0]]
+	r.scan.mu.Unlock()
+	if st == nil {
+		return Base{}, &Pending{Image: owners[0]}
+	}
+	return Base{Image: st.Name, Key: st.Output, Config: r.scan.WithKey(st.base, st.Output)}, nil
+}
+
+func (sc *scan) sameBuild(names []string) bool {
+	first := definition(sc.images[names[0]])
+	for _, n := range names[1:] {
+		d := definition(sc.images[n])
+		if d.Rest != first.Rest || d.Dockerfile != first.Dockerfile || d.Context != first.Context || d.Target != first.Target || !maps.Equal(d.Args, first.Args) {
+			return false
+		}
+	}
+	return true
+}
+
+// key is the identity of the root filesystem behind a reference. One that the
+// frontend did not ask for (the files of an image, COPY --from with a digest)
+// stands for itself.
+func (r *resolution) key(ref string) Digest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b, ok := r.bases[ref]; ok {
+		return b.Key
+	}
+	return DigestOf("reference", ref)
+}
+
+// keepOnly forgets the references that were asked for in vain.
+func (r *resolution) keepOnly(refs []string) {
+	maps.DeleteFunc(r.bases, func(ref string, _ Base) bool { return !slices.Contains(refs, ref) })
+}
+
+// edges sets an image's parents and external images.
+func (r *resolution) edges(st *State) {
+	for _, ref := range slices.Sorted(maps.Keys(r.bases)) {
+		if b := r.bases[ref]; b.Image != "" {
+			st.Parents = append(st.Parents, Parent{Image: b.Image, Ref: ref})
+		} else {
+			st.Bases = append(st.Bases, ExternalRef{Ref: ref, Key: b.Key, Known: b.Known})
+		}
+	}
+	slices.SortStableFunc(st.Parents, func(a, b Parent) int { return strings.Compare(a.Image, b.Image) })
+}
+
+// definition is what of an image's definition is compared.
+func definition(im Image) Definition {
+	d := Definition{Dockerfile: im.Dockerfile, Context: im.Context, Target: im.Target, Args: maps.Clone(im.Args)}
+	for _, name := range im.IgnoreArgs {
+		delete(d.Args, name)
+	}
+	rest := im
+	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
+	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
+	dt, err := json.Marshal(rest)
+	if err != nil { // plain strings and lists always marshal
+		dt = fmt.Append(nil, rest)
+	}
+	d.Rest = DigestOf("definition", string(dt))
+	return d
+}

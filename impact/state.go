@@ -1,0 +1,151 @@
+package impact
+
+// State is what one image is at one tree: the keys of its layers, and where each
+// comes from. A record keeps it, so it is stored as JSON.
+type State struct {
+	Name     string        `json:"name"`
+	Tags     []string      `json:"tags,omitempty"`
+	Def      Definition    `json:"definition"`
+	Layers   []StateLayer  `json:"layers,omitempty"`
+	Output   Digest        `json:"output"`            // key of the root filesystem; "" when it is empty
+	Config   Digest        `json:"config"`            // of the image config, without times and root filesystem
+	Parents  []Parent      `json:"parents,omitempty"` // by image, then reference
+	Bases    []ExternalRef `json:"bases,omitempty"`   // external images, by reference
+	Err      *Fault        `json:"error,omitempty"`
+	Blame    string        `json:"blame,omitempty"` // the parent whose error Err repeats
+	Warnings []string      `json:"warnings,omitempty"`
+
+	// config of the image with its output as diff id, for those built on it; nil
+	// when the Dockerfile could not be read.
+	base []byte
+	// readings of the layers, for the paths behind a change.
+	readings map[Digest]*Reading
+}
+
+// Definition is what of an image's definition can change its build.
+type Definition struct {
+	Dockerfile string            `json:"dockerfile,omitempty"`
+	Context    string            `json:"context,omitempty"`
+	Target     string            `json:"target,omitempty"`
+	Args       map[string]string `json:"args,omitempty"` // without those left out of the comparison
+	Text       Digest            `json:"text,omitempty"` // of the Dockerfile
+	Rest       Digest            `json:"rest,omitempty"` // of all else: labels, named contexts, platforms, ...
+}
+
+// StateLayer is a layer with its key.
+type StateLayer struct {
+	Key         Digest      `json:"key"`
+	Op          Digest      `json:"op"`
+	Inputs      []int       `json:"inputs,omitempty"`
+	Reads       []StateRead `json:"reads,omitempty"`
+	From        string      `json:"from,omitempty"`
+	FromKey     Digest      `json:"from_key,omitempty"`
+	Stage       string      `json:"stage,omitempty"`
+	File        string      `json:"file,omitempty"`
+	Line        int         `json:"line,omitempty"`
+	Instruction string      `json:"instruction,omitempty"`
+	Name        string      `json:"name,omitempty"`
+	Always      bool        `json:"always,omitempty"`
+}
+
+// StateRead is a selection with the digest of what it held.
+type StateRead struct {
+	Selection
+	Digest Digest `json:"digest"`
+}
+
+// Parent is an edge to an in-repo image that this one reads.
+type Parent struct {
+	Image string `json:"image"`
+	Ref   string `json:"ref"`
+}
+
+// ExternalRef is an image from outside the repository that this one reads.
+type ExternalRef struct {
+	Ref   string `json:"ref"`
+	Key   Digest `json:"key"`
+	Known bool   `json:"known"` // its real config was at hand
+}
+
+// ID names what a selection held: the same for the same selection with the same
+// content, so that the list of its files can be kept under it.
+func (r StateRead) ID() Digest {
+	h := newHasher("read")
+	for _, list := range [][]string{{r.Context, r.Path, string(r.Digest)}, r.Include, r.Exclude} {
+		for _, s := range list {
+			h.add(s)
+		}
+		h.add("")
+	}
+	return h.digest()
+}
+
+// Reading gives the files behind a read of this state, nil when they are not at
+// hand (a state that comes from a record).
+func (s *State) Reading(r StateRead) *Reading { return s.readings[r.ID()] }
+
+// Readings lists what the image's layers read, each once.
+func (s *State) Readings() []*Reading {
+	var all []*Reading
+	seen := map[Digest]bool{}
+	for _, l := range s.Layers {
+		for _, r := range l.Reads {
+			if rd := s.Reading(r); rd != nil && !seen[r.ID()] {
+				seen[r.ID()] = true
+				all = append(all, rd)
+			}
+		}
+	}
+	return all
+}
+
+// Steps are the layers that a build may execute: all but local sources and
+// images.
+func (s *State) Steps() []StateLayer {
+	var steps []StateLayer
+	for _, l := range s.Layers {
+		if l.step() {
+			steps = append(steps, l)
+		}
+	}
+	return steps
+}
+
+func (l StateLayer) step() bool { return l.From == "" && l.Op != "local" && l.Op != "platforms" }
+
+// Snapshot is the state of every image of a catalog at one tree.
+type Snapshot struct {
+	Catalog Catalog
+	States  map[string]*State
+	Order   []string // parents before dependents, else as in the catalog
+}
+
+// ParentsOf lists the in-repo images that an image reads, each once, sorted.
+func (s *Snapshot) ParentsOf(name string) []string {
+	st := s.States[name]
+	if st == nil {
+		return nil
+	}
+	var names []string
+	for _, p := range st.Parents {
+		if len(names) == 0 || names[len(names)-1] != p.Image {
+			names = append(names, p.Image)
+		}
+	}
+	return names
+}
+
+// DependentsOf lists all images that an image reaches, in order.
+func (s *Snapshot) DependentsOf(name string) []string {
+	reached := map[string]bool{name: true}
+	var names []string
+	for _, n := range s.Order {
+		for _, p := range s.ParentsOf(n) {
+			if reached[p] && !reached[n] {
+				reached[n] = true
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
