@@ -1,0 +1,155 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/docker/buildx/bake"
+	"github.com/hashicorp/hcl/v2"
+
+	"rebuild/impact"
+)
+
+// outline is where the blocks of bake's files are, which bake itself forgets.
+type outline struct {
+	targets   []block
+	groups    []block
+	variables []string
+
+	names  map[string]string // path of a file -> its name for bake
+	paths  map[string]string // and back
+	byName map[string]int    // target -> index in targets
+}
+
+// block is the place of one block; its zero value is no place.
+type block struct {
+	name string
+	path string
+	line int
+}
+
+// fault is an error at the block.
+func (b block) fault(format string, args ...any) *impact.Fault {
+	return &impact.Fault{Path: b.path, Line: b.line, Cause: fmt.Sprintf(format, args...)}
+}
+
+// name gives the name under which bake is given a file. With
+// BUILDX_BAKE_FILE_RELATIVE_PATHS bake takes its folder for the base of paths,
+// so it counts from the folder that bake's paths count from.
+func (o *outline) name(src source, base string) string {
+	name := src.path
+	if rel, err := filepath.Rel(filepath.FromSlash(base), filepath.FromSlash(src.path)); err == nil {
+		name = filepath.ToSlash(rel)
+	}
+	if o.names == nil {
+		o.names, o.paths = map[string]string{}, map[string]string{}
+	}
+	o.names[src.path], o.paths[name] = name, src.path
+	return name
+}
+
+// blockTypes are the blocks of a bake file with a label.
+var blockTypes = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "target", LabelNames: []string{"name"}},
+	{Type: "group", LabelNames: []string{"name"}},
+	{Type: "variable", LabelNames: []string{"name"}},
+}}
+
+// add takes up the blocks of a file. What cannot be parsed is left for bake to
+// report.
+func (o *outline) add(name string, src source) {
+	file, ok, err := bake.ParseHCLFile(src.data, name)
+	if !ok || err != nil || file == nil {
+		return
+	}
+	content, _, _ := file.Body.PartialContent(blockTypes)
+	if content == nil {
+		return
+	}
+	for _, b := range content.Blocks {
+		if len(b.Labels) != 1 {
+			continue
+		}
+		at := block{name: b.Labels[0], path: definer(src.path), line: b.LabelRanges[0].Start.Line}
+		if at.path != src.path {
+			at.line = 0 // the text is ours, not the user's
+		}
+		switch b.Type {
+		case "target":
+			if o.byName == nil {
+				o.byName = map[string]int{}
+			}
+			if _, ok := o.byName[at.name]; !ok {
+				o.byName[at.name] = len(o.targets)
+				o.targets = append(o.targets, at)
+			}
+		case "group":
+			o.groups = append(o.groups, at)
+		case "variable":
+			o.variables = append(o.variables, at.name)
+		}
+	}
+}
+
+// expanded takes up the names that targets with a matrix got.
+func (o *outline) expanded(renamed map[string][]string) {
+	for label, names := range renamed {
+		i, ok := o.byName[label]
+		if !ok {
+			continue
+		}
+		for _, name := range names {
+			if _, ok := o.byName[name]; !ok {
+				o.byName[name] = i
+			}
+		}
+	}
+}
+
+// target gives the place of a target.
+func (o *outline) target(name string) block {
+	if i, ok := o.byName[name]; ok {
+		return o.targets[i]
+	}
+	return block{}
+}
+
+// group gives the place of a group.
+func (o *outline) group(name string) block {
+	if i := slices.IndexFunc(o.groups, func(b block) bool { return b.name == name }); i >= 0 {
+		return o.groups[i]
+	}
+	return block{}
+}
+
+// compare orders targets: those of compose first, as in bake, then by the
+// order of the blocks; those of one matrix by name.
+func (o *outline) compare(a, b string) int {
+	return cmp.Or(cmp.Compare(o.index(a), o.index(b)), cmp.Compare(a, b))
+}
+
+func (o *outline) index(name string) int {
+	if i, ok := o.byName[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// values looks up the variables of the files, for a caller that has an
+// environment of its own; bake sees that of the process by itself.
+func (o *outline) values(env func(string) (string, bool)) map[string]string {
+	if env == nil {
+		return nil
+	}
+	vars := map[string]string{}
+	for _, name := range o.variables {
+		for _, key := range []string{name, name + "_JSON"} {
+			if v, ok := env(key); ok {
+				vars[key] = v
+			}
+		}
+	}
+	return vars
+}

@@ -1,0 +1,86 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"rebuild/impact"
+)
+
+// maxDefinition bounds the size of a definition in bytes. Ten thousand targets
+// are about one and a half megabytes.
+const maxDefinition = 8 << 20
+
+// source is one definition file as it was read.
+type source struct {
+	path string // from the root of the tree, or absolute
+	data []byte
+}
+
+// reader reads definitions and remembers which.
+type reader struct {
+	files Files
+	read  func(string) ([]byte, error)
+	paths paths
+	names []string
+}
+
+// open reads a definition that must be there.
+func (r *reader) open(ctx context.Context, name string) (source, error) {
+	src, ok, err := r.try(ctx, name)
+	if err == nil && !ok {
+		err = missing(&impact.Fault{Path: name, Cause: "no such file"})
+	}
+	return src, err
+}
+
+// try reads a definition that need not be there.
+func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
+	var data []byte
+	var err error
+	if isAbs(name) {
+		data, err = r.read(filepath.FromSlash(name))
+	} else {
+		data, err = r.files.ReadFile(ctx, name)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return source{}, false, nil
+	case err != nil:
+		return source{}, false, fmt.Errorf("definition %s: %w", name, err)
+	case len(data) > maxDefinition:
+		return source{}, false, &impact.Fault{Path: name, Cause: fmt.Sprintf("definition is larger than %d MiB", maxDefinition>>20)}
+	}
+	if !slices.Contains(r.names, name) {
+		r.names = append(r.names, name)
+	}
+	return source{path: name, data: data}, true, nil
+}
+
+// tryAll reads those of the named files of a folder that are there.
+func (r *reader) tryAll(ctx context.Context, dir string, names []string) ([]source, error) {
+	var out []source
+	for _, name := range names {
+		src, ok, err := r.try(ctx, path.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, src)
+		}
+	}
+	return out, nil
+}
+
+// missingError is a Fault that is ErrNoDefinition.
+type missingError struct{ fault *impact.Fault }
+
+func missing(f *impact.Fault) error { return &missingError{f} }
+
+func (e *missingError) Error() string   { return e.fault.Error() }
+func (e *missingError) Unwrap() []error { return []error{e.fault, ErrNoDefinition} }
