@@ -1,0 +1,337 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/frontend/dockerfile/builder"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"rebuild/impact"
+)
+
+// build is one image's build while it runs.
+type build struct {
+	engine        *Engine
+	link          *link
+	req           *Request
+	steps         *stepLog
+	show          *statusTee
+	manifestStore bool
+	configs       map[string][]byte // what the frontend made, by metadata key
+	frontendErr   error             // of the frontend, before the engine has repeated it as mere text
+	warnings      []string
+}
+
+// Build builds one image. The error is a *BuildFailure, *Canceled or
+// *Unreachable, or says what is wrong with the request.
+func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) {
+	begun := time.Now()
+	b := &build{engine: e, req: &req, steps: newStepLog(), configs: map[string][]byte{}}
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = &Canceled{Image: req.Image.Name, Cause: context.Cause(ctx)}
+		}
+	}()
+	if b.manifestStore, err = e.manifestStore(ctx); err != nil {
+		return nil, err
+	}
+	if b.show, err = newStatusTee(req.LogFile, req.Progress); err != nil {
+		return nil, fmt.Errorf("build %s: log: %w", req.Image.Name, err)
+	}
+	defer func() {
+		if closeErr := b.show.Close(); closeErr != nil && err == nil {
+			b.warnings = append(b.warnings, fmt.Sprintf("log of %s: %v", req.Image.Name, closeErr))
+		}
+	}()
+	if b.link, err = e.dialBuildKit(ctx); err != nil {
+		return nil, err
+	}
+	defer b.link.Close()
+
+	so, err := b.solveOpt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := b.solve(ctx, so)
+	if err != nil {
+		return nil, b.explain(ctx, err)
+	}
+	result, err := b.result(ctx, resp)
+	if err != nil {
+		return nil, err
+	}
+	if req.Push && !e.IsBuilder() {
+		if err := b.push(ctx); err != nil {
+			return nil, err
+		}
+	}
+	result.Steps, result.Warnings, result.Duration = b.steps.all(), b.warnings, time.Since(begun)
+	return result, nil
+}
+
+// solveOpt says the request in BuildKit's words.
+func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
+	failed := func(err error) (client.SolveOpt, error) {
+		var gone *Unreachable
+		if errors.As(err, &gone) {
+			return client.SolveOpt{}, gone
+		}
+		return client.SolveOpt{}, &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: err}
+	}
+	attrs, err := frontendAttrs(b.req, func() (string, error) { return b.hostGateway(ctx) })
+	if err != nil {
+		return failed(err)
+	}
+	b.addProxies(attrs)
+	so := client.SolveOpt{FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
+	if err := addContexts(&so, b.req); err != nil {
+		return failed(err)
+	}
+	var warnings []string
+	if so.CacheImports, so.CacheExports, warnings, err = caches(b.req, b.manifestStore); err != nil {
+		return failed(err)
+	}
+	b.warnings = append(b.warnings, warnings...)
+	if so.Session, err = b.engine.attachables(b.req, b.status); err != nil {
+		return failed(err)
+	}
+	so.Exports = []client.ExportEntry{b.export()}
+	return so, nil
+}
+
+// export is how the image gets to where it is used: the engine's own store, or
+// for a builder its store and, with Push, the registry.
+func (b *build) export() client.ExportEntry {
+	attrs := map[string]string{}
+	if len(b.req.Refs) > 0 {
+		attrs["name"] = strings.Join(b.req.Refs, ",")
+	}
+	if b.engine.IsBuilder() {
+		if b.req.Push && len(b.req.Refs) > 0 {
+			attrs["push"] = "true"
+		}
+		return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}
+	}
+	if b.manifestStore {
+		attrs["prefer-image-digest"] = "true"
+	}
+	return client.ExportEntry{Type: "moby", Attrs: attrs}
+}
+
+// addProxies passes the docker command's proxy settings on, as it does. They are
+// not part of any layer's key.
+func (b *build) addProxies(attrs map[string]string) {
+	for name, value := range b.engine.config.ParseProxyConfig(b.engine.endpoint.host, nil) {
+		given := false
+		for arg := range b.req.Image.Args {
+			given = given || strings.EqualFold(arg, name)
+		}
+		if !given && value != nil {
+			attrs["build-arg:"+name] = *value
+		}
+	}
+}
+
+// hostGateway is the address that the engine gives for its host
+// (builder-next/worker/label.HostGatewayIP).
+func (b *build) hostGateway(ctx context.Context) (string, error) {
+	workers, err := b.link.ListWorkers(ctx)
+	if err != nil {
+		if lost := b.link.whyLost(); lost != nil {
+			return "", b.engine.endpoint.unreachable(lost)
+		}
+		return "", err
+	}
+	for _, w := range workers {
+		if ip := w.Labels["org.mobyproject.buildkit.worker.moby.host-gateway-ip"]; ip != "" {
+			return ip, nil
+		}
+	}
+	return "", errors.New("this engine does not tell its host-gateway")
+}
+
+// closeAfter is how long an engine has to end a cancelled build by itself before
+// its connection is closed.
+const closeAfter = 300 * time.Millisecond
+
+// solve runs the build to its end, or to the end of ctx.
+func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveResponse, error) {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+		}
+		timer := time.NewTimer(closeAfter)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			_ = b.link.Close() // what it says no longer matters
+		}
+	}()
+
+	statuses := make(chan *client.SolveStatus)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for s := range statuses {
+			b.status(s)
+		}
+	}()
+	resp, err := b.link.Build(ctx, so, "", b.frontend, statuses)
+	<-drained // Build has closed statuses
+	return resp, err
+}
+
+// status takes a part of the build's story.
+func (b *build) status(s *client.SolveStatus) {
+	named := b.steps.named(s)
+	b.steps.add(named)
+	b.show.Write(named)
+}
+
+// frontend is the Dockerfile frontend, in this process.
+func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+	res, err := builder.Build(ctx, &observed{Client: c, build: b})
+	if err != nil {
+		b.frontendErr = err
+		return nil, err
+	}
+	for key, value := range res.Metadata {
+		if key == exptypes.ExporterImageConfigKey || strings.HasPrefix(key, exptypes.ExporterImageConfigKey+"/") {
+			b.configs[key] = value
+		}
+	}
+	return res, nil
+}
+
+// observed sees every definition before it is solved.
+type observed struct {
+	gateway.Client
+	build *build
+}
+
+func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
+	found, err := unsupported(req.Definition, o.BuildOpts().LLBCaps)
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
+		// The version is for people; that it cannot be had is no second error.
+		found.Version, _ = o.build.engine.Version(ctx)
+		return nil, found
+	}
+	o.build.steps.learn(req.Definition)
+	return o.Client.Solve(ctx, req)
+}
+
+// result reads what the engine made.
+func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result, error) {
+	r := &Result{Config: configDigest(b.configs)}
+	id := resp.ExporterResponse[exptypes.ExporterImageConfigDigestKey]
+	if b.manifestStore || id == "" { // engine 20.10 gives the config's digest under this key
+		id = resp.ExporterResponse[exptypes.ExporterImageDigestKey]
+	}
+	r.ImageID = id
+	config := b.configs[exptypes.ExporterImageConfigKey]
+	if b.engine.IsBuilder() {
+		r.ConfigJSON = config
+		return r, nil
+	}
+	if id == "" && len(b.req.Refs) > 0 {
+		id = b.req.Refs[0]
+	}
+	if id == "" {
+		return nil, fmt.Errorf("build %s: the engine does not say what it made", b.req.Image.Name)
+	}
+	im, err := b.engine.Inspect(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", b.req.Image.Name, err)
+	}
+	r.ImageID, r.Chain = im.ID, im.Chain
+	if config != nil {
+		if r.ConfigJSON, err = withRootFS(config, im.Chain); err != nil {
+			return nil, fmt.Errorf("build %s: image config: %w", b.req.Image.Name, err)
+		}
+	}
+	return r, nil
+}
+
+// push sends every reference to its registry, as one step of the build each.
+func (b *build) push(ctx context.Context) error {
+	for _, ref := range b.req.Refs {
+		step := newOwnStep("pushing "+ref, b.status)
+		err := b.engine.push(ctx, ref, step.report)
+		step.end(err)
+		if err != nil {
+			var gone *Unreachable
+			if errors.As(err, &gone) || ctx.Err() != nil {
+				return err
+			}
+			return &BuildFailure{Image: b.req.Image.Name, Step: "pushing " + ref, LogFile: b.req.LogFile, Cause: err}
+		}
+	}
+	return nil
+}
+
+// configDigest compares configs: with the history, whose text is part of an
+// image's id and of those built on it, without times.
+func configDigest(configs map[string][]byte) impact.Digest {
+	var parts []string
+	for key, config := range configs {
+		parts = append(parts, key+"="+string(timeless(config)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	slices.Sort(parts)
+	return impact.DigestOf("image config", parts...)
+}
+
+// timeless takes the times and the root filesystem out of a config.
+func timeless(config []byte) []byte {
+	var fields map[string]any
+	if json.Unmarshal(config, &fields) != nil {
+		return config
+	}
+	delete(fields, "created")
+	delete(fields, "rootfs")
+	delete(fields, "moby.buildkit.cache.v0") // inline cache
+	if history, ok := fields["history"].([]any); ok {
+		for _, entry := range history {
+			if h, ok := entry.(map[string]any); ok {
+				delete(h, "created")
+			}
+		}
+	}
+	out, err := json.Marshal(fields) // sorts the keys
+	if err != nil {
+		return config
+	}
+	return out
+}
+
+// withRootFS puts the diff ids into a config.
+func withRootFS(config []byte, chain []string) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(config, &fields); err != nil {
+		return nil, err
+	}
+	root, err := json.Marshal(map[string]any{"type": "layers", "diff_ids": chain})
+	if err != nil {
+		return nil, err
+	}
+	fields["rootfs"] = root
+	return json.Marshal(fields)
+}

@@ -1,0 +1,106 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
+	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
+)
+
+// builderSchemes are the addresses of a buildkitd that can be dialed.
+var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "ssh"}
+
+func builderEndpoint(address string) (endpoint, error) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if ok && rest != "" {
+		for _, s := range builderSchemes {
+			if scheme == s {
+				return endpoint{host: address, from: "--builder"}, nil
+			}
+		}
+	}
+	return endpoint{}, fmt.Errorf("builder %q: not an address (docker-container://NAME, tcp://HOST:PORT, unix://PATH)", address)
+}
+
+// link is one gRPC connection to BuildKit. Each build has its own: a kept one
+// fails its first call after the engine was away, and closing it ends the build
+// whatever the engine does.
+type link struct {
+	*client.Client
+
+	mu     sync.Mutex // guards all below
+	closed bool       // by us
+	lost   error      // why the other side is gone
+}
+
+// dialBuildKit opens a link. An engine that is not there is found out by the
+// first call on it.
+func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
+	l := &link{}
+	var opts []client.ClientOpt
+	address := e.endpoint.host
+	if !e.IsBuilder() {
+		address = ""
+		opts = append(opts,
+			client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+				conn, err := e.hijack(ctx, "/grpc", "h2c", nil)
+				if err != nil {
+					l.lose(err)
+					return nil, err
+				}
+				return &watchedConn{Conn: conn, link: l}, nil
+			}),
+			client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
+				return e.hijack(ctx, "/session", proto, meta)
+			}))
+	}
+	c, err := client.New(ctx, address, opts...)
+	if err != nil {
+		return nil, e.endpoint.unreachable(err)
+	}
+	l.Client = c
+	return l, nil
+}
+
+func (l *link) lose(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed && l.lost == nil {
+		l.lost = err
+	}
+}
+
+// whyLost is nil while the other side is there.
+func (l *link) whyLost() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// Close ends whatever runs over the link.
+func (l *link) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	return l.Client.Close()
+}
+
+// watchedConn tells its link when the other side goes away: a gRPC error alone
+// does not say whether the connection broke or a step of the build failed.
+type watchedConn struct {
+	net.Conn
+	link *link
+}
+
+func (c *watchedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.link.lose(fmt.Errorf("connection lost: %w", err))
+	}
+	return n, err
+}

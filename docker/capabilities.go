@@ -1,0 +1,97 @@
+package docker
+
+import (
+	"fmt"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
+	digest "github.com/opencontainers/go-digest"
+)
+
+// Unsupported says that a Dockerfile uses what the engine would take and
+// silently ignore.
+type Unsupported struct {
+	Line    int    // in the Dockerfile; 0: of no line
+	Step    string // "[2/5] COPY --exclude=*.md . ."
+	What    string // "COPY --exclude"
+	Version string // of the engine; "" when it is not known
+}
+
+func (u *Unsupported) Error() string {
+	if u.Version == "" {
+		return fmt.Sprintf("this engine ignores %s", u.What)
+	}
+	return fmt.Sprintf("docker engine %s ignores %s", u.Version, u.What)
+}
+
+// need is a field of an operation that changes what the image holds, with the
+// capability under which BuildKit says that it knows the field.
+type need struct {
+	cap  apicaps.CapID
+	what string
+}
+
+// needs lists what an operation needs. The capabilities in a definition's own
+// metadata do not serve: those of file operations are missing there
+// (client/llb/fileop.go collects them before there are any actions), and most of
+// the others do not matter to the image.
+func needs(op *pb.Op) []need {
+	var list []need
+	for _, action := range op.GetFile().GetActions() {
+		cp := action.GetCopy()
+		if cp == nil {
+			continue
+		}
+		if len(cp.ExcludePatterns) > 0 {
+			list = append(list, need{pb.CapFileCopyIncludeExcludePatterns, "COPY and ADD --exclude"})
+		}
+		if len(cp.IncludePatterns) > 0 {
+			list = append(list, need{pb.CapFileCopyIncludeExcludePatterns, "COPY --parents"})
+		}
+		if cp.ModeStr != "" {
+			list = append(list, need{pb.CapFileCopyModeStringFormat, "--chmod with a symbolic mode"})
+		}
+	}
+	if exec := op.GetExec(); exec != nil {
+		if len(exec.Secretenv) > 0 {
+			list = append(list, need{pb.CapExecSecretEnv, "RUN --mount=type=secret,env="})
+		}
+		if len(exec.CdiDevices) > 0 {
+			list = append(list, need{pb.CapExecMetaCDI, "RUN --device"})
+		}
+	}
+	if source := op.GetSource(); source != nil && source.Attrs[pb.AttrGitChecksum] != "" {
+		list = append(list, need{pb.CapSourceGitChecksum, "ADD --checksum of a git repository"})
+	}
+	return list
+}
+
+// unsupported finds an operation that the engine's BuildKit would carry out
+// wrongly, nil when there is none. Old engines do not refuse what they do not
+// know.
+func unsupported(def *pb.Definition, caps apicaps.CapSet) (*Unsupported, error) {
+	if def == nil {
+		return nil, nil
+	}
+	for _, dt := range def.Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(dt); err != nil {
+			return nil, fmt.Errorf("build definition: %w", err)
+		}
+		for _, n := range needs(&op) {
+			if caps.Supports(n.cap) == nil {
+				continue
+			}
+			found := &Unsupported{What: n.what}
+			dgst := digest.FromBytes(dt).String()
+			if meta := def.Metadata[dgst]; meta != nil {
+				found.Step = meta.Description["llb.customname"]
+			}
+			if def.Source != nil {
+				found.Line = firstLine(def.Source.Locations[dgst])
+			}
+			return found, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,324 @@
+// Package docker does what a plan says: it connects to the engine that the
+// user's docker command talks to, builds one image with it, shows the progress of
+// many builds at once, and keeps the records of what they made.
+//
+// It promises that a record is never trusted over the engine, that a build which
+// is cancelled ends within a second, and that nothing but what a run of this
+// program made is ever removed.
+package docker
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/client"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+var (
+	// ErrNoImage says that the engine does not have an image.
+	ErrNoImage = errors.New("no such image")
+	// ErrInUse says that an image cannot be removed, because something uses it.
+	ErrInUse = errors.New("image is in use")
+	// ErrNoStore says that a builder has no image store to ask or to change.
+	ErrNoStore = errors.New("a builder has no image store")
+)
+
+// Engine is a connection to a Docker engine, or to a buildkitd (see
+// Options.Builder). Its methods may be called concurrently.
+type Engine struct {
+	endpoint endpoint
+	api      *client.Client // nil for a builder
+	config   *configfile.ConfigFile
+
+	mu   sync.Mutex   // guards info
+	info *system.Info // what the engine says of itself, once it was asked
+}
+
+// Connect prepares the connection. The engine itself is first called when
+// something is asked of it.
+func Connect(_ context.Context, o Options) (*Engine, error) {
+	cfg, err := config.Load("")
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
+	if o.Builder != "" {
+		ep, err := builderEndpoint(o.Builder)
+		if err != nil {
+			return nil, err
+		}
+		return &Engine{endpoint: ep, config: cfg}, nil
+	}
+	ep, err := resolveEndpoint(o, cfg)
+	if err != nil {
+		return nil, err
+	}
+	api, err := client.NewClientWithOpts(ep.clientOpts(cfg)...)
+	if err != nil {
+		return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
+	}
+	return &Engine{endpoint: ep, api: api, config: cfg}, nil
+}
+
+func (ep endpoint) clientOpts(cfg *configfile.ConfigFile) []client.Opt {
+	var list []client.Opt
+	switch {
+	case ep.dial != nil:
+		list = append(list,
+			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: ep.dial}}),
+			client.WithHost(ep.url), client.WithDialContext(ep.dial))
+	case ep.tls != nil:
+		list = append(list,
+			client.WithHTTPClient(&http.Client{
+				Transport: &http.Transport{
+					TLSClientConfig: ep.tls,
+					DialContext:     (&net.Dialer{KeepAlive: 30 * time.Second, Timeout: 30 * time.Second}).DialContext,
+				},
+				CheckRedirect: client.CheckRedirect,
+			}),
+			client.WithHost(ep.host))
+	default:
+		list = append(list, client.WithHost(ep.host))
+	}
+	if len(cfg.HTTPHeaders) > 0 {
+		list = append(list, client.WithHTTPHeaders(cfg.HTTPHeaders))
+	}
+	return append(list, client.WithVersionFromEnv(), client.WithAPIVersionNegotiation())
+}
+
+// Host is the address of the engine.
+func (e *Engine) Host() string { return e.endpoint.host }
+
+// IsBuilder tells whether this is a buildkitd, which has no image store.
+func (e *Engine) IsBuilder() bool { return e.api == nil }
+
+// ID names the engine, wherever it is reached from; a builder is named by its
+// address.
+func (e *Engine) ID(ctx context.Context) (string, error) {
+	if e.IsBuilder() {
+		return e.endpoint.host, nil
+	}
+	info, err := e.about(ctx)
+	if err != nil {
+		return "", err
+	}
+	if info.ID == "" { // Podman's API has none
+		return e.endpoint.host, nil
+	}
+	return info.ID, nil
+}
+
+// Version is the engine's version; "" for a builder.
+func (e *Engine) Version(ctx context.Context) (string, error) {
+	if e.IsBuilder() {
+		return "", nil
+	}
+	info, err := e.about(ctx)
+	if err != nil {
+		return "", err
+	}
+	return info.ServerVersion, nil
+}
+
+// manifestStore tells whether images are named by their manifest (the containerd
+// image store), not by their config.
+func (e *Engine) manifestStore(ctx context.Context) (bool, error) {
+	if e.IsBuilder() {
+		return true, nil
+	}
+	info, err := e.about(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, pair := range info.DriverStatus {
+		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// about asks /info once; an engine's answer does not change for what is read of
+// it here.
+func (e *Engine) about(ctx context.Context) (*system.Info, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.info == nil {
+		info, err := e.api.Info(ctx)
+		if err != nil {
+			return nil, e.failed(ctx, "docker info", err)
+		}
+		e.info = &info
+	}
+	return e.info, nil
+}
+
+// Images lists what the engine holds, in one call.
+func (e *Engine) Images(ctx context.Context) (Images, error) {
+	found := Images{refs: map[string]string{}, tagged: map[string]bool{}}
+	if e.IsBuilder() {
+		return found, nil
+	}
+	list, err := e.api.ImageList(ctx, image.ListOptions{})
+	if err != nil {
+		return Images{}, e.failed(ctx, "list images", err)
+	}
+	for _, im := range list {
+		found.add(im.ID, im.RepoTags, im.RepoDigests)
+	}
+	return found, nil
+}
+
+// Inspect gives an image by its id or a reference.
+func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
+	if e.IsBuilder() {
+		return Image{}, fmt.Errorf("inspect %s: %w", ref, ErrNoStore)
+	}
+	found, err := e.api.ImageInspect(ctx, ref)
+	if err != nil {
+		return Image{}, e.failed(ctx, "inspect "+ref, err)
+	}
+	spec := dockerspec.DockerOCIImage{Image: ocispecs.Image{
+		Author: found.Author,
+		Platform: ocispecs.Platform{
+			Architecture: found.Architecture, OS: found.Os, OSVersion: found.OsVersion, Variant: found.Variant,
+		},
+		RootFS: ocispecs.RootFS{Type: found.RootFS.Type},
+	}}
+	if found.Config != nil {
+		spec.Config = *found.Config
+	}
+	if created, err := time.Parse(time.RFC3339Nano, found.Created); err == nil {
+		spec.Created = &created
+	}
+	for _, layer := range found.RootFS.Layers {
+		spec.RootFS.DiffIDs = append(spec.RootFS.DiffIDs, digest.Digest(layer))
+	}
+	cfg, err := json.Marshal(spec)
+	if err != nil {
+		return Image{}, fmt.Errorf("inspect %s: %w", ref, err)
+	}
+	return Image{ID: found.ID, Config: cfg, Chain: found.RootFS.Layers, Tags: found.RepoTags}, nil
+}
+
+// Remove takes an image away, by its id. Nothing is forced: ErrInUse says that
+// something needs it, ErrNoImage that it is gone already.
+func (e *Engine) Remove(ctx context.Context, id string) error {
+	if e.IsBuilder() {
+		return fmt.Errorf("remove %s: %w", id, ErrNoStore)
+	}
+	_, err := e.api.ImageRemove(ctx, id, image.RemoveOptions{})
+	if err != nil {
+		return e.failed(ctx, "remove "+id, err)
+	}
+	return nil
+}
+
+// Tag gives an image one more reference, taking it from the image that had it.
+func (e *Engine) Tag(ctx context.Context, id, ref string) error {
+	if e.IsBuilder() {
+		return fmt.Errorf("tag %s: %w", ref, ErrNoStore)
+	}
+	if err := e.api.ImageTag(ctx, id, ref); err != nil {
+		return e.failed(ctx, fmt.Sprintf("tag %s as %s", id, ref), err)
+	}
+	return nil
+}
+
+// push sends an image to its registry, with the credentials of the docker
+// command. Lines of its progress go to report.
+func (e *Engine) push(ctx context.Context, ref string, report func(id, status string)) error {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return fmt.Errorf("push %s: %w", ref, err)
+	}
+	key := reference.Domain(named)
+	if key == "docker.io" {
+		key = authprovider.DockerHubConfigfileKey
+	}
+	creds, err := e.config.GetAuthConfig(key)
+	if err != nil {
+		return fmt.Errorf("push %s: credentials: %w", ref, err)
+	}
+	header, err := json.Marshal(registry.AuthConfig{
+		Username: creds.Username, Password: creds.Password, Auth: creds.Auth,
+		ServerAddress: creds.ServerAddress, IdentityToken: creds.IdentityToken, RegistryToken: creds.RegistryToken,
+	})
+	if err != nil {
+		return fmt.Errorf("push %s: %w", ref, err)
+	}
+	body, err := e.api.ImagePush(ctx, named.String(), image.PushOptions{RegistryAuth: base64.URLEncoding.EncodeToString(header)})
+	if err != nil {
+		return e.failed(ctx, "push "+ref, err)
+	}
+	defer body.Close()
+	for dec := json.NewDecoder(bufio.NewReader(body)); ; {
+		var line struct {
+			ID, Status, Error string
+		}
+		switch err := dec.Decode(&line); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return e.failed(ctx, "push "+ref, err)
+		case line.Error != "":
+			return fmt.Errorf("push %s: %s", ref, line.Error)
+		}
+		report(line.ID, line.Status)
+	}
+}
+
+// hijack opens a raw connection to one of the engine's endpoints.
+func (e *Engine) hijack(ctx context.Context, path, proto string, meta map[string][]string) (net.Conn, error) {
+	return e.api.DialHijack(ctx, path, proto, meta)
+}
+
+// ping tells whether the engine is there.
+func (e *Engine) ping(ctx context.Context) error {
+	_, err := e.api.Ping(ctx)
+	return err
+}
+
+// Close drops what connections are kept.
+func (e *Engine) Close() error {
+	if e.IsBuilder() {
+		return nil
+	}
+	return e.api.Close()
+}
+
+// failed says what was attempted, and types what callers decide by.
+func (e *Engine) failed(ctx context.Context, what string, err error) error {
+	var netErr net.Error
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	case client.IsErrConnectionFailed(err), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
+		return e.endpoint.unreachable(err)
+	case cerrdefs.IsNotFound(err):
+		return fmt.Errorf("%s: %w", what, ErrNoImage)
+	case cerrdefs.IsConflict(err):
+		return fmt.Errorf("%s: %w: %v", what, ErrInUse, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

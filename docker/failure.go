@@ -1,0 +1,140 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/solver/errdefs"
+)
+
+// BuildFailure says why an image could not be built, and where.
+type BuildFailure struct {
+	Image      string
+	Dockerfile string
+	Line       int    // 0: of no line
+	Step       string // "[2/5] RUN make"; "" when it failed before any
+	LastLog    []string
+	LogFile    string // the whole log; "" when none is kept
+	Cause      error
+}
+
+func (f *BuildFailure) Error() string {
+	where := f.Dockerfile
+	if f.Line > 0 {
+		where = fmt.Sprintf("%s:%d", f.Dockerfile, f.Line)
+	}
+	if where == "" {
+		return fmt.Sprintf("build %s: %v", f.Image, f.Cause)
+	}
+	return fmt.Sprintf("build %s: %s: %v", f.Image, where, f.Cause)
+}
+
+func (f *BuildFailure) Unwrap() error { return f.Cause }
+
+// Canceled says that a build was given up because its context was.
+type Canceled struct {
+	Image string
+	Cause error
+}
+
+func (c *Canceled) Error() string { return fmt.Sprintf("build %s: canceled", c.Image) }
+
+func (c *Canceled) Unwrap() error { return c.Cause }
+
+// pingTimeout bounds the question whether the engine is still there, after a
+// build failed for no visible reason.
+const pingTimeout = 2 * time.Second
+
+// explain types the error of a build.
+func (b *build) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &Canceled{Image: b.req.Image.Name, Cause: context.Cause(ctx)}
+	}
+	if b.frontendErr != nil && b.link.whyLost() == nil {
+		err = b.frontendErr
+	}
+	var ignored *Unsupported
+	if errors.As(err, &ignored) {
+		return &BuildFailure{
+			Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile,
+			Line: ignored.Line, Step: ignored.Step, Cause: ignored,
+		}
+	}
+	steps := b.steps.all()
+	step, broke := failedStep(steps)
+	var vertex *errdefs.VertexError // newer engines say which
+	if errors.As(err, &vertex) {
+		for _, s := range steps {
+			if s.Digest == vertex.Digest {
+				step, broke = s, true
+			}
+		}
+	}
+	if !broke {
+		// An engine that shuts down cancels its builds before it closes the
+		// connection.
+		if lost := b.link.whyLost(); lost != nil {
+			return b.engine.endpoint.unreachable(lost)
+		}
+		if lost := b.ping(ctx); lost != nil {
+			return b.engine.endpoint.unreachable(lost)
+		}
+	}
+	failure := &BuildFailure{
+		Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile,
+		Line: step.Line, Step: step.Name, LastLog: step.Tail, Cause: &buildError{err},
+	}
+	if failure.Line == 0 {
+		failure.Line = sourceLine(err)
+	}
+	return failure
+}
+
+func (b *build) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if b.engine.IsBuilder() {
+		_, err := b.link.ListWorkers(ctx)
+		return err
+	}
+	return b.engine.ping(ctx)
+}
+
+// sourceLine is the line that the engine or the parser names, 0 when none does.
+func sourceLine(err error) int {
+	for _, src := range errdefs.Sources(err) {
+		for _, r := range src.Ranges {
+			if r.Start != nil && r.Start.Line > 0 {
+				return int(r.Start.Line)
+			}
+		}
+	}
+	var located *parser.LocationError
+	if errors.As(err, &located) {
+		for _, ranges := range located.Locations {
+			for _, r := range ranges {
+				if r.Start.Line > 0 {
+					return r.Start.Line
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// buildError says BuildKit's cause without the call chain that it is wrapped in.
+type buildError struct{ error }
+
+func (e *buildError) Error() string {
+	text := e.error.Error()
+	for _, chain := range []string{"failed to solve: ", "failed to run Build function: ", "rpc error: code = Unknown desc = "} {
+		text = strings.ReplaceAll(text, chain, "")
+	}
+	return text
+}
+
+func (e *buildError) Unwrap() error { return e.error }

@@ -1,0 +1,66 @@
+package docker
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/distribution/reference"
+)
+
+// Image is what an engine says of one image.
+type Image struct {
+	ID     string
+	Config []byte   // OCI image config JSON with the diff ids; history is absent, an engine does not tell it
+	Chain  []string // diff ids of the root filesystem
+	Tags   []string // as the engine spells them
+}
+
+// Images is what an engine held at one moment.
+type Images struct {
+	refs   map[string]string // normalised reference -> image id
+	tagged map[string]bool   // image id -> it has a tag
+}
+
+func (im *Images) add(id string, tags, digests []string) {
+	im.tagged[id] = false
+	for _, ref := range tags {
+		if name, err := NormalRef(ref); err == nil {
+			im.refs[name] = id
+			im.tagged[id] = true
+		}
+	}
+	for _, ref := range digests {
+		if name, err := NormalRef(ref); err == nil {
+			im.refs[name] = id
+		}
+	}
+}
+
+// ID is the id of the image that a normalised reference (with tag or digest)
+// names, "" when there is none.
+func (im Images) ID(ref string) string { return im.refs[ref] }
+
+// Has tells whether an image is there.
+func (im Images) Has(id string) bool {
+	_, ok := im.tagged[id]
+	return ok
+}
+
+// Untagged tells whether an image is there without any tag.
+func (im Images) Untagged(id string) bool {
+	tagged, ok := im.tagged[id]
+	return ok && !tagged
+}
+
+// Refs lists all references, sorted.
+func (im Images) Refs() []string { return slices.Sorted(maps.Keys(im.refs)) }
+
+// NormalRef spells a reference in full: "app" is
+// "docker.io/library/app:latest". The "<none>" of an engine's lists is none.
+func NormalRef(ref string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return "", err
+	}
+	return reference.TagNameOnly(named).String(), nil
+}

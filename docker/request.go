@@ -1,0 +1,88 @@
+package docker
+
+import (
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/tonistiigi/fsutil"
+
+	"rebuild/impact"
+)
+
+// Request is one image to build.
+type Request struct {
+	Image impact.Image
+
+	// Dockerfile is its final text. Nil with a remote context: the Dockerfile is
+	// read there.
+	Dockerfile     []byte
+	DockerfileName string // its path, for messages
+	Ignore         []byte // the ignore file in effect
+	Frontend       string // a third-party frontend that the Dockerfile's syntax line asks for; "" is the linked one
+
+	Context Source            // the zero value is an empty folder
+	Named   map[string]Source // folders of named contexts, by the context's name
+	Parents map[string]string // images of named contexts: name of the image -> reference to use
+
+	Refs    []string // references the image gets
+	NoCache bool
+	Pull    bool // ask registries for newer base images
+	Push    bool // the references, after the build
+
+	// Root is the folder where relative paths of secrets, caches and image
+	// layouts start; "" is the working directory.
+	Root string
+
+	LogFile  string       // where the whole log is kept; "": nowhere
+	Progress ProgressSink // nil: not shown
+}
+
+// Source is a local folder that a build reads.
+type Source struct {
+	FS fsutil.FS
+
+	// Key names the copy that the engine keeps of it. Two trees under one key mix
+	// up files of equal size and time, and old engines digest a folder wrong when
+	// something vanished from it: such a tree needs a key of its own. "" is a
+	// fresh key, with which every file travels again.
+	Key string
+}
+
+// ProgressSink takes a build's status as it comes. It must not change it.
+type ProgressSink interface {
+	Write(*client.SolveStatus)
+}
+
+// Result is what a build made.
+type Result struct {
+	ImageID    string
+	Chain      []string      // diff ids of the root filesystem
+	Config     impact.Digest // of the config with its history, without times and root filesystem
+	ConfigJSON []byte        // OCI image config, with history and diff ids; nil for several platforms
+	Steps      []Step        // in the order they were announced
+	Warnings   []string
+	Duration   time.Duration
+}
+
+// Step is a vertex of the build graph as it ran.
+type Step struct {
+	Digest    string // BuildKit's, of this build
+	Name      string // "[stage-0 2/5] RUN make"
+	Line      int    // in the Dockerfile; 0: of no line
+	Cached    bool
+	Started   time.Time // zero: it never was
+	Completed time.Time // zero: it never was
+	Error     string
+	Tail      []string // last lines of its log
+}
+
+// Ran tells whether the step was executed: it completed, and not from the cache.
+func (s Step) Ran() bool { return !s.Completed.IsZero() && !s.Cached && s.Error == "" }
+
+// Duration is how long the step took, 0 when it did not complete.
+func (s Step) Duration() time.Duration {
+	if s.Started.IsZero() || s.Completed.IsZero() {
+		return 0
+	}
+	return s.Completed.Sub(s.Started)
+}

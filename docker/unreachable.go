@@ -1,0 +1,56 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// Unreachable says that an engine does not answer, or went away in the middle of
+// a call.
+type Unreachable struct {
+	Host  string
+	Cause error
+	Hint  string // the command that cures it, as far as that is known
+}
+
+func (u *Unreachable) Error() string {
+	return fmt.Sprintf("docker engine %s cannot be reached: %v", u.Host, u.Cause)
+}
+
+func (u *Unreachable) Unwrap() error { return u.Cause }
+
+// unreachable makes the error, with the hint that fits what chose the host.
+func (ep endpoint) unreachable(cause error) *Unreachable {
+	return &Unreachable{Host: ep.host, Cause: cause, Hint: ep.hint(cause)}
+}
+
+func (ep endpoint) hint(cause error) string {
+	text := cause.Error()
+	scheme, rest, _ := strings.Cut(ep.host, "://")
+	name, isContext := strings.CutPrefix(ep.from, "context ")
+	switch {
+	case errors.Is(cause, fs.ErrPermission) || strings.Contains(text, "permission denied"):
+		if scheme == "unix" {
+			return "sudo usermod -aG docker $USER, then log in again"
+		}
+	case scheme == "ssh":
+		target, _, _ := strings.Cut(rest, "/")
+		return "ssh " + target + " docker info"
+	case isContext:
+		return "docker --context " + name + " info, or docker context use default"
+	case ep.from == "DOCKER_HOST":
+		return "docker info shows whether DOCKER_HOST is right"
+	case ep.from == "--builder":
+		return "buildctl --addr " + ep.host + " debug workers"
+	case scheme != "unix" && scheme != "npipe":
+	case runtime.GOOS == "linux":
+		return "sudo systemctl start docker"
+	case errors.Is(cause, syscall.ECONNREFUSED) || runtime.GOOS == "darwin" || runtime.GOOS == "windows":
+		return "start Docker Desktop"
+	}
+	return "docker info"
+}
