@@ -9,6 +9,10 @@ type Layer struct {
 	From   string      // the normalised reference of an image it is (FROM, COPY --from, mounts); "" for others
 	Always bool        // runs on each build (a remote source, no-cache)
 
+	// FilesOnly says of an image that only files are taken from it (COPY --from), not
+	// its config.
+	FilesOnly bool
+
 	// Where it is written.
 	Stage       string // "stage-0" or the name
 	File        string // the Dockerfile, from the root of the tree

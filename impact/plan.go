@@ -100,6 +100,7 @@ func (p *Plan) Image(name string) *ImagePlan {
 type Facts struct {
 	Missing map[string]string // image -> what is amiss: its tag is gone, or points elsewhere
 	Failed  map[string]bool   // its last build failed, on these very inputs
+	Moved   map[string]string // image -> a parent that is no longer what it was built on
 	Forced  map[string]bool   // the user asks for it
 }
 
@@ -112,9 +113,9 @@ type Inputs struct {
 	// TargetFiles is the tree of the target, to tell a change of an ignore file from a
 	// change of files.
 	TargetFiles Files
-	// Files gives the files behind a read of the baseline (StateRead.ID) when its
-	// states do not hold them; nil when they are lost.
-	Files func(Digest) []File
+	// Files gives the files behind a read of the baseline when its states do not hold
+	// them; nil when they are lost.
+	Files func(StateRead) []File
 }
 
 // Make compares the baseline with the target. Changes reach every image of the

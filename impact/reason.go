@@ -81,6 +81,12 @@ func (c *comparison) image(name string) ImagePlan {
 	if what, ok := c.Facts.Missing[name]; ok && b != nil {
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonMissing, Detail: what})
 	}
+	if parent, ok := c.Facts.Moved[name]; ok && b != nil {
+		r := Reason{Kind: ReasonParent, Image: parent}
+		if !slices.ContainsFunc(ip.Reasons, func(o Reason) bool { return o.Kind == r.Kind && o.Image == r.Image }) {
+			ip.Reasons = append(ip.Reasons, r)
+		}
+	}
 	if c.Facts.Failed[name] {
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonFailed})
 	}
@@ -196,7 +202,7 @@ func (e *explanation) from(l StateLayer, index int) {
 			if !slices.Contains(e.b.Parents, p) {
 				e.text(index)
 			}
-			return
+			return // what else the layer does is the parent's
 		}
 	}
 	for _, old := range e.b.Bases {
@@ -297,7 +303,7 @@ func (e *explanation) files(r StateRead) []File {
 		}
 	}
 	if e.c.Files != nil {
-		return e.c.Files(r.ID())
+		return e.c.Files(r)
 	}
 	return nil
 }

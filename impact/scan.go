@@ -185,7 +185,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 	if err == nil {
 		r.keepOnly(g.Refs)
 	}
-	r.edges(st)
+	r.edges(st, g)
 	if err != nil {
 		var f *Fault
 		if !errors.As(err, &f) {
@@ -269,7 +269,7 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		f := &Fault{Path: l.File, Line: l.Line, Cause: fmt.Sprintf("%s: cannot read %s: %v", l.Instruction, sel.Path, err)}
 		return DigestOf("unreadable", err.Error()), f
 	}
-	st.readings[StateRead{sel, rd.Digest}.ID()] = rd
+	st.readings[StateRead{Selection: sel, Digest: rd.Digest}.ID()] = rd
 	if rd.Missing == "" {
 		return rd.Digest, st.Err
 	}
@@ -360,15 +360,36 @@ func (r *resolution) keepOnly(refs []string) {
 }
 
 // edges sets an image's parents and external images.
-func (r *resolution) edges(st *State) {
+func (r *resolution) edges(st *State, g *Graph) {
 	for _, ref := range slices.Sorted(maps.Keys(r.bases)) {
 		if b := r.bases[ref]; b.Image != "" {
-			st.Parents = append(st.Parents, Parent{Image: b.Image, Ref: ref})
+			st.Parents = append(st.Parents, Parent{Image: b.Image, Ref: ref, FilesOnly: filesOnly(g, ref)})
 		} else {
 			st.Bases = append(st.Bases, ExternalRef{Ref: ref, Key: b.Key, Known: b.Known})
 		}
 	}
 	slices.SortStableFunc(st.Parents, func(a, b Parent) int { return strings.Compare(a.Image, b.Image) })
+}
+
+// filesOnly tells whether each layer that is the image takes no more than files.
+func filesOnly(g *Graph, ref string) bool {
+	found := false
+	for i := range layersOf(g) {
+		if l := g.Layers[i]; l.From == ref {
+			if !l.FilesOnly {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+func layersOf(g *Graph) []Layer {
+	if g == nil {
+		return nil
+	}
+	return g.Layers
 }
 
 // definition is what of an image's definition is compared.

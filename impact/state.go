@@ -52,12 +52,14 @@ type StateLayer struct {
 type StateRead struct {
 	Selection
 	Digest Digest `json:"digest"`
+	List   Digest `json:"list,omitempty"` // where a record keeps the list of its files
 }
 
 // Parent is an edge to an in-repo image that this one reads.
 type Parent struct {
-	Image string `json:"image"`
-	Ref   string `json:"ref"`
+	Image     string `json:"image"`
+	Ref       string `json:"ref"`
+	FilesOnly bool   `json:"files_only,omitempty"` // its config is not taken
 }
 
 // ExternalRef is an image from outside the repository that this one reads.

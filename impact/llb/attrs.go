@@ -3,9 +3,14 @@ package llb
 import (
 	"fmt"
 	"maps"
+	"net"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/docker/go-units"
 
 	"rebuild/impact"
 )
@@ -19,10 +24,12 @@ func DockerfileName(im impact.Image) string {
 	return path.Base(im.Dockerfile)
 }
 
-// Attrs are the attributes that the Dockerfile frontend is given for an image
-// (frontend/dockerui/config.go), the same for a plan and for a build. Local named
-// contexts are the local sources of LocalContexts.
-func Attrs(im impact.Image) map[string]string {
+// Attrs says an image's definition in the words of the Dockerfile frontend
+// (frontend/dockerui/config.go), the same for a plan and for a build. Named
+// contexts come by ContextName, the folders among them as the local sources of
+// LocalContexts. hostGateway is asked when an extra host needs it. An error says
+// which part of the definition is wrong.
+func Attrs(im impact.Image, hostGateway func() (string, error)) (map[string]string, error) {
 	attrs := map[string]string{
 		"filename": DockerfileName(im),
 		// With a command line given, a "# syntax=" is not followed, so nothing is pulled
@@ -36,11 +43,7 @@ func Attrs(im impact.Image) map[string]string {
 	}
 	set("target", im.Target)
 	set("platform", strings.Join(im.Platforms, ","))
-	set("shm-size", im.ShmSize)
-	set("ulimit", strings.Join(im.Ulimits, ","))
-	if im.Network != "default" {
-		set("force-network-mode", im.Network)
-	}
+	set("no-cache", strings.Join(im.NoCacheFor, ","))
 	for k, v := range im.Args {
 		attrs["build-arg:"+k] = v
 	}
@@ -48,40 +51,98 @@ func Attrs(im impact.Image) map[string]string {
 		attrs["label:"+k] = v
 	}
 	if im.NoCache {
-		attrs["no-cache"] = ""
-	} else {
-		set("no-cache", strings.Join(im.NoCacheFor, ","))
+		attrs["no-cache"] = "" // of all stages
 	}
+	attrs["image-resolve-mode"] = "local"
 	if im.Pull {
 		attrs["image-resolve-mode"] = "pull"
 	}
-	var hosts []string
-	for _, h := range slices.Sorted(maps.Keys(im.ExtraHosts)) {
-		hosts = append(hosts, h+"="+im.ExtraHosts[h])
+	switch im.Network {
+	case "", "default":
+	case "none", "host":
+		attrs["force-network-mode"] = im.Network
+	default:
+		return nil, fmt.Errorf("network %q: BuildKit knows none, host and default", im.Network)
 	}
-	set("add-hosts", strings.Join(hosts, ","))
+	hosts, err := extraHosts(im.ExtraHosts, hostGateway)
+	if err != nil {
+		return nil, err
+	}
+	set("add-hosts", hosts)
+	if im.ShmSize != "" {
+		size, err := units.RAMInBytes(im.ShmSize)
+		if err != nil {
+			return nil, fmt.Errorf("shm-size: %w", err)
+		}
+		if size > 0 {
+			attrs["shm-size"] = strconv.FormatInt(size, 10)
+		}
+	}
+	limits := make([]string, len(im.Ulimits))
+	for i, text := range im.Ulimits {
+		limit, err := units.ParseUlimit(text)
+		if err != nil {
+			return nil, fmt.Errorf("ulimit %q: %w", text, err)
+		}
+		limits[i] = limit.String()
+	}
+	set("ulimit", strings.Join(limits, ","))
 	for i, c := range im.Contexts {
-		attrs["context:"+c.Name] = contextValue(i, c)
+		name, err := ContextName(c.Name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case c.Ref != "":
+			attrs["context:"+name] = "docker-image://" + strings.TrimPrefix(c.Ref, "docker-image://")
+		case c.Dir != "":
+			attrs["context:"+name] = "local:" + localName(i)
+		case c.URL != "":
+			attrs["context:"+name] = c.URL
+		}
 	}
-	return attrs
+	return attrs, nil
 }
 
-func contextValue(i int, c impact.NamedContext) string {
-	switch {
-	case c.Image != "":
-		return "docker-image://" + c.Ref
-	case c.Ref != "":
-		return "docker-image://" + c.Ref
-	case c.Dir != "":
-		return "local:" + localName(i)
+// extraHosts gives "name=ip,…", one entry an address.
+func extraHosts(hosts map[string]string, gateway func() (string, error)) (string, error) {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		for ip := range strings.SplitSeq(hosts[name], ",") {
+			if ip == "host-gateway" {
+				found, err := gateway()
+				if err != nil {
+					return "", fmt.Errorf("extra host %s: %w", name, err)
+				}
+				ip = found
+			}
+			ip = strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")
+			if net.ParseIP(ip) == nil {
+				return "", fmt.Errorf("extra host %s: %q is no ip address", name, ip)
+			}
+			list = append(list, name+"="+ip)
+		}
 	}
-	return c.URL
+	return strings.Join(list, ","), nil
 }
 
-func localName(i int) string { return fmt.Sprintf("context-%d", i) }
+// ContextName is the name under which the frontend looks a named context up: the
+// familiar one of a reference, without :latest (dockerui.Client.NamedContext).
+func ContextName(name string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return "", fmt.Errorf("named context %q: %w", name, err)
+	}
+	return strings.TrimSuffix(reference.FamiliarString(named), ":latest"), nil
+}
 
-// LocalContexts gives the local sources that an image's build reads: "context"
-// for its build context, and one for each named context that is a folder.
+// localName is the local source of an image's i-th named context; "context" and
+// "dockerfile" are taken.
+func localName(i int) string { return fmt.Sprintf("named-%d", i) }
+
+// LocalContexts gives the local sources that an image's build reads, and the
+// folder of each: "context" for its build context, and one for each named context
+// that is a folder.
 func LocalContexts(im impact.Image) map[string]string {
 	dirs := map[string]string{}
 	if im.RemoteContext == "" {
@@ -93,4 +154,19 @@ func LocalContexts(im impact.Image) map[string]string {
 		}
 	}
 	return dirs
+}
+
+// compared are the attributes that a plan compares: arguments that are left out
+// of the comparison have one value always. Addresses of hosts are no part of a
+// layer's key, so any serves as the host's.
+func compared(im impact.Image) (map[string]string, error) {
+	if len(im.IgnoreArgs) > 0 {
+		im.Args = maps.Clone(im.Args)
+		for _, name := range im.IgnoreArgs {
+			if _, ok := im.Args[name]; ok {
+				im.Args[name] = "ignored"
+			}
+		}
+	}
+	return Attrs(im, func() (string, error) { return "127.0.0.1", nil })
 }

@@ -30,7 +30,7 @@ import (
 // what resolve returned, wrapped.
 func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
 	if im.RemoteContext != "" {
-		return remoteContext(im), nil
+		return remoteContext(im)
 	}
 	src, err := readDockerfile(ctx, im, read)
 	if err != nil {
@@ -43,7 +43,10 @@ func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve
 }
 
 func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
-	gw := newGateway(im, src, read, resolve)
+	gw, err := newGateway(im, src, read, resolve)
+	if err != nil {
+		return nil, err
+	}
 	bc, err := dockerui.NewClient(gw)
 	if err != nil {
 		return nil, faultOf(im, err)

@@ -48,12 +48,16 @@ func Frontend(text []byte) string {
 // foreignFrontend is the graph of an image that only somebody else's frontend
 // can read: one layer that reads all of its context.
 func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, ref string, line int) (*impact.Graph, error) {
+	attrs, err := compared(im)
+	if err != nil {
+		return nil, faultOf(im, err)
+	}
 	ignore, err := ignoreFile(ctx, im, read)
 	if err != nil {
 		return nil, &impact.Fault{Path: ignore.File, Cause: cause(err)}
 	}
 	whole := impact.Layer{
-		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", ref, Attrs(im), string(src.text)))),
+		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", ref, attrs, string(src.text)))),
 		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
 		File:        im.Dockerfile,
 		Line:        line,
@@ -67,6 +71,7 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	}
 	return &impact.Graph{
 		Layers: []impact.Layer{whole},
+		Text:   impact.Digest(digest.FromBytes(src.text)),
 		Warnings: []string{fmt.Sprintf("%s:%d: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
 			im.Dockerfile, line, im.Name, ref)},
 	}, nil
@@ -74,15 +79,19 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 
 // remoteContext is the graph of an image whose context is a URL or a git
 // reference: it changes when its definition does.
-func remoteContext(im impact.Image) *impact.Graph {
+func remoteContext(im impact.Image) (*impact.Graph, error) {
+	attrs, err := compared(im)
+	if err != nil {
+		return nil, faultOf(im, err)
+	}
 	return &impact.Graph{
 		Layers: []impact.Layer{{
-			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, Attrs(im)))),
+			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, attrs))),
 			Always: true,
 			Name:   "load " + im.RemoteContext,
 		}},
 		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},
-	}
+	}, nil
 }
 
 // ignoreFile is the ignore file that applies to an image's build context, as

@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
 	digest "github.com/opencontainers/go-digest"
@@ -44,12 +45,10 @@ type gatewayClient struct {
 	image    string
 }
 
-func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) *gatewayClient {
-	attrs := Attrs(im)
-	for _, name := range im.IgnoreArgs {
-		if _, ok := attrs["build-arg:"+name]; ok {
-			attrs["build-arg:"+name] = "ignored"
-		}
+func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*gatewayClient, error) {
+	attrs, err := compared(im)
+	if err != nil {
+		return nil, &impact.Fault{Path: im.Origin, Cause: fmt.Sprintf("image %s: %v", im.Name, err)}
 	}
 	return &gatewayClient{
 		opts:     attrs,
@@ -61,11 +60,14 @@ func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve i
 		ignores:  map[string]string{},
 		contexts: im.Contexts,
 		image:    im.Name,
-	}
+	}, nil
 }
 
-// caps are all that the linked BuildKit knows: the plan follows it.
-var caps = sync.OnceValue(func() apicaps.CapSet { return pb.Caps.CapSet(pb.Caps.All()) })
+// The plan follows the linked BuildKit, so it offers all that it knows.
+var (
+	caps        = sync.OnceValue(func() apicaps.CapSet { return pb.Caps.CapSet(pb.Caps.All()) })
+	gatewayCaps = sync.OnceValue(func() apicaps.CapSet { return gwpb.Caps.CapSet(gwpb.Caps.All()) })
+)
 
 func (g *gatewayClient) BuildOpts() gateway.BuildOpts {
 	// Images are built for the engine's own kind of machine unless they say
@@ -75,6 +77,7 @@ func (g *gatewayClient) BuildOpts() gateway.BuildOpts {
 		Opts:    g.opts,
 		Workers: []gateway.WorkerInfo{{Platforms: []ocispecs.Platform{native}}},
 		LLBCaps: caps(),
+		Caps:    gatewayCaps(),
 	}
 }
 

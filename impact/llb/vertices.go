@@ -102,6 +102,8 @@ func sourceLayer(l *impact.Layer, op *pb.SourceOp, platform *pb.Platform, gw *ga
 		if named, err := reference.ParseNormalizedNamed(id); err == nil {
 			l.From = reference.TagNameOnly(named).String()
 		}
+		// A vertex without a place is a named context's or a mount's: perhaps a base.
+		l.FilesOnly = l.Line > 0 && !strings.EqualFold(firstWord(l.Instruction), "from")
 		// The cache key of an image is its root filesystem, whatever its name.
 		l.Op = impact.Digest("image " + platformString(platform))
 	case "local":
@@ -126,6 +128,11 @@ func sourceLayer(l *impact.Layer, op *pb.SourceOp, platform *pb.Platform, gw *ga
 		l.Op = messageDigest(clone)
 		l.Always = true
 	}
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
 }
 
 func platformString(p *pb.Platform) string {

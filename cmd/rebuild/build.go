@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rebuild/docker"
+	"rebuild/impact"
+)
+
+// runBuild brings images up to date: it takes the lock, plans, builds, and says
+// what became of each image.
+func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
+	begun := time.Now()
+	mode, err := progressMode(f)
+	if err != nil {
+		return err
+	}
+	w, err := openWorkspace(ctx, v, f)
+	if err != nil {
+		return err
+	}
+	m, err := w.openMemory(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer m.engine.Close()
+	release, err := w.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := release(); err != nil {
+			v.warn("%v", err)
+		}
+	}()
+	p, err := w.newPlanning(ctx, args, m, true)
+	if err != nil {
+		return err
+	}
+	if err := p.save(); err != nil {
+		v.warn("%v", err)
+	}
+	w.warnAll(p.plan.Warnings)
+	if err := oneTagOneImage(p.target.Catalog, p.plan.Rebuilds()); err != nil {
+		return w.definitionFault(err, p.target.Catalog)
+	}
+	if len(p.plan.Phases) == 0 {
+		if mode != "quiet" {
+			printTotals(v, p.plan)
+		}
+		return nil
+	}
+	if mode != "quiet" {
+		announce(v, p.plan)
+	}
+	report, err := w.execute(ctx, p, mode)
+	if report != nil {
+		printReport(v, p, report, time.Since(begun), mode == "quiet")
+	}
+	switch {
+	case err != nil:
+		return err
+	case report.Count(docker.Failed) > 0 || report.Count(docker.Skipped) > 0:
+		return failure{exitFailed}
+	}
+	return nil
+}
+
+// progressMode is how builds are shown: the flag, else what docker's own builds
+// take it from.
+func progressMode(f *flags) (string, error) {
+	mode, from := f.progress, "progress"
+	if mode == "" {
+		if mode = os.Getenv("BUILDKIT_PROGRESS"); mode == "" {
+			return "auto", nil
+		}
+		if mode == "rawjson" {
+			mode = "json"
+		}
+	}
+	return mode, oneOf(from, mode, "auto", "tty", "plain", "json", "quiet")
+}
+
+// lock makes this the only run of the repository.
+func (w *workspace) lock(ctx context.Context) (release func() error, err error) {
+	release, err = docker.Acquire(ctx, filepath.Join(w.state, "lock"), !w.flags.noWait, func(h docker.Holder) {
+		w.voice.tell("rebuild: waiting for %s", h)
+	})
+	var locked *docker.Locked
+	if errors.As(err, &locked) {
+		return nil, hinted{err, "without --no-wait, rebuild waits for it"}
+	}
+	return release, err
+}
+
+// oneTagOneImage refuses a run that would build two different images under one
+// tag.
+func oneTagOneImage(cat impact.Catalog, names []string) error {
+	owner := map[string]string{}
+	for _, name := range names {
+		im, _ := cat.Image(name)
+		for _, ref := range im.Refs {
+			if other, ok := owner[ref]; ok {
+				return &impact.Fault{
+					Cause: fmt.Sprintf("%s and %s would both be built as %s", other, name, ref),
+					Hint:  fmt.Sprintf("give one of them another tag, or name one: rebuild %s", other),
+				}
+			}
+			owner[ref] = name
+		}
+	}
+	return nil
+}
+
+// announce says in one line what the run is about to do.
+func announce(v *voice, p *impact.Plan) {
+	n := len(p.Rebuilds())
+	line := fmt.Sprintf("rebuild: %s to rebuild", count(n, "image", "images"))
+	if p.Estimate != nil {
+		line += ", about " + seconds(*p.Estimate)
+	} else {
+		line += "; there is no history yet to estimate from"
+	}
+	v.tell("%s", line)
+}
+
+// execute carries the plan out.
+func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*docker.Report, error) {
+	if err := p.memory.remember(ctx); err != nil {
+		return nil, err
+	}
+	records := p.memory.records
+	if err := records.Tidy(); err != nil {
+		w.voice.warn("%v", err)
+	}
+	held, err := p.memory.held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	journal, warning := records.OpenJournal()
+	if warning != "" {
+		w.voice.warn("%s", warning)
+	}
+	if err := journal.Recover(held); err != nil {
+		return nil, err
+	}
+	states, err := w.byteStates(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	prep, err := w.newPreparation(ctx, p, states)
+	if err != nil {
+		return nil, err
+	}
+	progress, err := docker.NewProgress(w.voice.err, mode)
+	if err != nil {
+		return nil, err
+	}
+	run := &docker.Run{
+		Engine: p.memory.engine, Records: records, Journal: journal, Plan: p.plan, Images: held,
+		States: states, Request: prep.request, Costs: p.costs(),
+		Slots: w.flags.parallel, FailFast: w.flags.failFast, Push: w.flags.push, Progress: progress,
+	}
+	if w.flags.at == "" {
+		run.Settled = prep.settled
+	}
+	if w.flags.since != "" && !w.flags.noCache && !w.flags.pull && !w.flags.push {
+		run.UpToDate = func(name string) bool {
+			rec := p.records[name]
+			return rec != nil && rec.State != nil && docker.StateDigest(rec.State) == docker.StateDigest(states.States[name]) &&
+				amiss(p.target.Catalog, name, rec, held) == ""
+		}
+	}
+	report, err := run.Do(ctx)
+	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
+		w.voice.warn("progress: %v", closeErr)
+	}
+	return report, err
+}

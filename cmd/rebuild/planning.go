@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rebuild/docker"
+	"rebuild/impact"
+	"rebuild/impact/catalog"
+	"rebuild/impact/llb"
+	"rebuild/impact/tree"
+)
+
+// planning is a plan with what it was made of, for a run to go on with.
+type planning struct {
+	plan    *impact.Plan
+	memory  *memory
+	records map[string]*docker.Record
+	tree    tree.Tree
+	target  *impact.Snapshot // at the view of the plan
+	scanner impact.Scanner
+	asked   []string // the images that were asked for
+	view    tree.View
+	save    func() error // keeps the stat cache
+}
+
+// newPlanning makes the plan that the flags ask for. With live the engine is
+// asked which images are there; without, nothing is asked of it that is known.
+func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, live bool) (*planning, error) {
+	p := &planning{memory: m, view: tree.Bytes, save: func() error { return nil }}
+	p.scanner = newScanner(m, live)
+	if w.flags.since != "" {
+		p.view = tree.Git
+	}
+	targetSide, err := w.targetTree(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := w.catalog(ctx, p.tree, false)
+	if err != nil {
+		return nil, err
+	}
+	if p.target, err = p.scanner.Scan(ctx, cat, p.tree); err != nil {
+		return nil, w.definitionFault(err, cat)
+	}
+	var warnings []string
+	p.records, warnings = m.records.LoadAll(cat.Names())
+	w.warnAll(warnings)
+
+	in := impact.Inputs{Target: p.target, TargetSide: targetSide, TargetFiles: p.tree, Files: m.records.Files}
+	if in.Baseline, in.BaselineSide, err = w.baseline(ctx, p); err != nil {
+		return nil, err
+	}
+	phases, _, err := impact.Phases(p.target)
+	if err != nil {
+		return nil, w.definitionFault(err, cat)
+	}
+	if in.Selected, err = w.choose(cat, phases, args); err != nil {
+		return nil, err
+	}
+	p.asked = in.Selected
+	if err := p.makePlan(ctx, w, in, live); err != nil {
+		return nil, err
+	}
+	p.estimate(w.flags.parallel)
+	return p, nil
+}
+
+func (w *workspace) warnAll(warnings []string) {
+	for _, s := range warnings {
+		w.voice.warn("%s", s)
+	}
+}
+
+// definitionFault gives an error about the definitions the file that they stand
+// in.
+func (w *workspace) definitionFault(err error, cat impact.Catalog) error {
+	var fault *impact.Fault
+	var cycle *impact.Cycle
+	switch {
+	case len(cat.Files) == 0:
+		return err
+	case errors.As(err, &fault) && fault.Path == "":
+		return &impact.Fault{Path: cat.Files[0], Cause: fault.Cause, Hint: fault.Hint}
+	case errors.As(err, &cycle):
+		im, _ := cat.Image(cycle.Images[0])
+		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.Dockerfile}
+	}
+	return err
+}
+
+// targetTree opens the side that is planned.
+func (w *workspace) targetTree(ctx context.Context, p *planning) (impact.Side, error) {
+	if w.flags.at == "" {
+		wt, err := w.worktree(ctx, p.view)
+		if err != nil {
+			return impact.Side{}, err
+		}
+		p.tree, p.save = wt, wt.Save
+		return impact.Side{Kind: tree.KindWorktree}, nil
+	}
+	t, err := w.repo.Commit(ctx, w.flags.at, p.view)
+	if err != nil {
+		return impact.Side{}, err
+	}
+	p.tree = t
+	src := t.Source()
+	return impact.Side{Kind: src.Kind, Rev: src.Rev, Commit: src.Commit}, nil
+}
+
+// baseline finds the other side: a commit, or the records.
+func (w *workspace) baseline(ctx context.Context, p *planning) (*impact.Snapshot, impact.Side, error) {
+	if w.flags.since == "" {
+		return recorded(p.records), impact.Side{Kind: "records"}, nil
+	}
+	head := w.flags.at
+	if head == "" {
+		head = "HEAD"
+	}
+	base, err := w.repo.MergeBase(ctx, w.flags.since, head)
+	if err != nil {
+		return nil, impact.Side{}, err
+	}
+	t, err := w.repo.Commit(ctx, base, p.view)
+	if err != nil {
+		return nil, impact.Side{}, err
+	}
+	side := impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}
+	cat, err := w.catalog(ctx, t, false)
+	if err != nil {
+		var fault *impact.Fault
+		if !errors.As(err, &fault) && !errors.Is(err, catalog.ErrNoDefinition) {
+			return nil, side, err
+		}
+		w.voice.warn("all images count as new: the definition at %.12s cannot be read: %v", base, err)
+		return &impact.Snapshot{States: map[string]*impact.State{}}, side, nil
+	}
+	snap, err := p.scanner.Scan(ctx, cat, t)
+	var cycle *impact.Cycle
+	if errors.As(err, &cycle) {
+		w.voice.warn("all images count as new: at %.12s there is a %v", base, err)
+		return &impact.Snapshot{States: map[string]*impact.State{}}, side, nil
+	}
+	return snap, side, err
+}
+
+// recorded is the snapshot that the last builds saw.
+func recorded(records map[string]*docker.Record) *impact.Snapshot {
+	s := &impact.Snapshot{States: map[string]*impact.State{}}
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		if rec := records[name]; rec.State != nil && rec.ImageID != "" {
+			s.States[name] = rec.State
+			s.Catalog.Images = append(s.Catalog.Images, impact.Image{Name: name})
+		}
+	}
+	return s
+}
+
+// makePlan compares, with the facts that the engine and the records tell. Against
+// a commit only the parents of what is rebuilt must be there, so that is asked
+// until no further one is amiss.
+func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs, live bool) error {
+	in.Facts = impact.Facts{Missing: map[string]string{}, Failed: map[string]bool{}, Moved: map[string]string{}, Forced: map[string]bool{}}
+	againstRecords := in.BaselineSide.Kind == "records"
+	if w.flags.noCache || w.flags.pull {
+		for _, name := range in.Selected {
+			in.Facts.Forced[name] = true
+		}
+	}
+	var held docker.Images
+	if live {
+		var err error
+		if held, err = p.memory.held(ctx); err != nil {
+			return err
+		}
+	}
+	if againstRecords {
+		for name, rec := range p.records {
+			if live {
+				if what := amiss(p.target.Catalog, name, rec, held); what != "" {
+					in.Facts.Missing[name] = what
+				}
+			}
+			if st := p.target.States[name]; rec.Failed && st != nil && rec.FailedState == docker.StateDigest(st) {
+				in.Facts.Failed[name] = true
+			}
+			if parent := moved(rec, p.records); parent != "" {
+				in.Facts.Moved[name] = parent
+			}
+		}
+	}
+	for {
+		plan, err := impact.Make(ctx, in)
+		if err != nil {
+			return err
+		}
+		p.plan = plan
+		if againstRecords || !live || !p.needParents(in.Facts.Missing, held) {
+			return nil
+		}
+	}
+}
+
+// needParents notes the parents of images to rebuild that the engine lacks.
+func (p *planning) needParents(missing map[string]string, held docker.Images) bool {
+	found := false
+	for _, name := range p.plan.Rebuilds() {
+		for _, parent := range p.target.ParentsOf(name) {
+			im, _ := p.target.Catalog.Image(parent)
+			if _, known := missing[parent]; known || p.plan.Image(parent).Action == impact.Rebuild {
+				continue
+			}
+			if ref := absent(im, held); ref != "" {
+				missing[parent] = "its tag " + ref + " is not in the engine"
+				found = true
+			}
+		}
+	}
+	return found
+}
+
+func absent(im impact.Image, held docker.Images) string {
+	for _, ref := range im.Refs {
+		if held.ID(ref) == "" {
+			return ref
+		}
+	}
+	return ""
+}
+
+// amiss says what the engine lacks of what a record promises, "" when nothing.
+func amiss(cat impact.Catalog, name string, rec *docker.Record, held docker.Images) string {
+	im, ok := cat.Image(name)
+	if !ok || rec.ImageID == "" {
+		return ""
+	}
+	if !held.Has(rec.ImageID) {
+		return "its image is gone from the engine"
+	}
+	for _, ref := range im.Refs {
+		switch id := held.ID(ref); {
+		case id == "":
+			return "its tag " + ref + " is gone from the engine"
+		case id != rec.ImageID:
+			return "its tag " + ref + " points to another image"
+		}
+	}
+	return ""
+}
+
+// moved finds a parent that is no longer what an image was built on.
+func moved(rec *docker.Record, records map[string]*docker.Record) string {
+	if rec.State == nil {
+		return ""
+	}
+	for _, parent := range rec.State.Parents {
+		if pr := records[parent.Image]; pr != nil && pr.ImageID != "" && pr.OutputFor(parent) != rec.Parents[parent.Image] {
+			return parent.Image
+		}
+	}
+	return ""
+}
+
+// left says what only an engine could have told, "" when nothing was left out.
+func (p *planning) left() string {
+	p.memory.mu.Lock()
+	defer p.memory.mu.Unlock()
+	if len(p.memory.assumed) == 0 {
+		return ""
+	}
+	slices.Sort(p.memory.assumed)
+	return fmt.Sprintf("external base images that nobody has seen are taken to set nothing: %s", strings.Join(slices.Compact(p.memory.assumed), ", "))
+}
+
+// newScanner converts each Dockerfile once for both sides of a plan.
+func newScanner(m *memory, live bool) impact.Scanner {
+	return impact.Scanner{Convert: impact.Remember(llb.Convert), WithKey: llb.BaseConfig, External: m.external(live)}
+}

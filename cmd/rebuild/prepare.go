@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"rebuild/docker"
+	"rebuild/impact"
+	"rebuild/impact/llb"
+	"rebuild/impact/tree"
+)
+
+// byteStates are the images' states at the target as records keep them: by the
+// bytes that BuildKit reads.
+func (w *workspace) byteStates(ctx context.Context, p *planning) (*impact.Snapshot, error) {
+	if p.view == tree.Bytes {
+		return p.target, nil
+	}
+	t, err := w.byteTree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.tree = t
+	return p.scanner.Scan(ctx, p.target.Catalog, t)
+}
+
+func (w *workspace) byteTree(ctx context.Context) (tree.Tree, error) {
+	if w.flags.at != "" {
+		return w.repo.Commit(ctx, w.flags.at, tree.Bytes)
+	}
+	return w.worktree(ctx, tree.Bytes)
+}
+
+// preparation turns images into requests to the engine.
+type preparation struct {
+	w       *workspace
+	tree    tree.Tree
+	images  map[string]impact.Image // with the real values of what a definition computes
+	states  *impact.Snapshot
+	records *docker.Records
+
+	mu    sync.Mutex
+	texts map[string][]byte // guarded by mu: Dockerfile and ignore file that a build was given
+}
+
+func (w *workspace) newPreparation(ctx context.Context, p *planning, states *impact.Snapshot) (*preparation, error) {
+	cat, err := w.catalog(ctx, p.tree, true)
+	if err != nil {
+		return nil, err
+	}
+	images := map[string]impact.Image{}
+	for _, im := range cat.Images {
+		images[im.Name] = im
+	}
+	for name, im := range images {
+		images[name] = impact.Linked(im, images)
+	}
+	return &preparation{w: w, tree: p.tree, images: images, states: states, records: p.memory.records, texts: map[string][]byte{}}, nil
+}
+
+// request prepares the build of one image.
+func (p *preparation) request(ctx context.Context, name string) (docker.Request, error) {
+	im, ok := p.images[name]
+	if !ok {
+		return docker.Request{}, fmt.Errorf("image %s is not in the definition any more", name)
+	}
+	req := docker.Request{
+		Image: im, DockerfileName: im.Dockerfile, Refs: im.Refs, Root: filepath.Join(p.w.root, filepath.FromSlash(p.w.dir)),
+		NoCache: p.w.flags.noCache || im.NoCache, Pull: p.w.flags.pull || im.Pull,
+		Named: map[string]docker.Source{}, Parents: map[string]string{},
+		LogFile: p.records.LogFile(name),
+	}
+	if im.RemoteContext == "" {
+		if err := p.local(ctx, &req); err != nil {
+			return req, err
+		}
+	}
+	for _, c := range im.Contexts {
+		switch {
+		case c.Image != "":
+			req.Parents[c.Image] = c.Ref
+		case c.Dir != "":
+			src, err := p.source(name, c.Dir)
+			if err != nil {
+				return req, err
+			}
+			req.Named[c.Name] = src
+		}
+	}
+	return req, nil
+}
+
+// local adds what is read from the tree.
+func (p *preparation) local(ctx context.Context, req *docker.Request) error {
+	var err error
+	im := req.Image
+	if req.Dockerfile, err = llb.Text(ctx, im, p.tree.ReadFile); err != nil {
+		return err
+	}
+	if req.Ignore, err = llb.IgnoreText(ctx, im, p.tree.ReadFile); err != nil {
+		return err
+	}
+	req.Frontend = llb.Frontend(req.Dockerfile)
+	p.mu.Lock()
+	p.texts[im.Name] = slices.Concat(req.Dockerfile, []byte{0}, req.Ignore)
+	p.mu.Unlock()
+	req.Context, err = p.source(im.Name, im.Context)
+	return err
+}
+
+func (p *preparation) source(image, dir string) (docker.Source, error) {
+	files, err := p.tree.Context(dir)
+	if err != nil {
+		return docker.Source{}, err
+	}
+	return docker.Source{FS: files, Key: p.contextKey(image, dir)}, nil
+}
+
+// contextKey names the copy that the engine keeps of a build context. Each image
+// has its own, since each reads other files of it; so has each kind of tree,
+// since files of equal size and time are taken for equal; and it is a new one when
+// a folder or a link came or went, since an engine of 20.10 digests a copy wrong
+// from which one vanished.
+func (p *preparation) contextKey(image, dir string) string {
+	src := p.tree.Source()
+	parts := []string{p.w.root, src.Kind, image, dir}
+	for _, rd := range p.states.States[image].Readings() {
+		for _, f := range rd.Files {
+			if mode := fs.FileMode(f.Mode); !mode.IsRegular() {
+				parts = append(parts, f.Path, mode.String(), string(f.Digest))
+			}
+		}
+	}
+	return strings.TrimPrefix(string(impact.DigestOf("context", parts...)), "sha256:")
+}
+
+// settled tells whether the files that an image's build read are still those of
+// its state.
+func (p *preparation) settled(ctx context.Context, name string) (bool, error) {
+	now, err := p.w.byteTree(ctx)
+	if err != nil {
+		return false, err
+	}
+	im := p.images[name]
+	if im.RemoteContext == "" {
+		text, err := llb.Text(ctx, im, now.ReadFile)
+		if err != nil {
+			return false, nil
+		}
+		ignore, err := llb.IgnoreText(ctx, im, now.ReadFile)
+		if err != nil {
+			return false, nil
+		}
+		p.mu.Lock()
+		given := p.texts[name]
+		p.mu.Unlock()
+		if !bytes.Equal(given, slices.Concat(text, []byte{0}, ignore)) {
+			return false, nil
+		}
+	}
+	for _, l := range p.states.States[name].Layers {
+		for _, r := range l.Reads {
+			rd, err := now.Read(ctx, r.Selection)
+			if err != nil || rd.Digest != r.Digest {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}

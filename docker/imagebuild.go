@@ -1,0 +1,192 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"time"
+
+	"rebuild/impact"
+)
+
+// imageBuild is the build of one image within a run, in a goroutine of its own.
+// What it is given no longer changes.
+type imageBuild struct {
+	of       *Run
+	name     string
+	state    *impact.State
+	foretold *impact.ImagePlan
+	old      *Record                  // nil: none
+	parents  map[string]impact.Digest // what it takes from each parent
+}
+
+// run builds the image and records it.
+func (b *imageBuild) run(ctx context.Context) Outcome {
+	begun := time.Now()
+	o := Outcome{Image: b.name, Status: Failed, Foretold: b.foretold.Foretold()}
+	res, err := b.build(ctx)
+	o.Duration = time.Since(begun)
+	if err != nil {
+		o.Err = err
+		var canceled *Canceled
+		if errors.As(err, &canceled) || ctx.Err() != nil {
+			o.Status = Cancelled
+		} else if saveErr := b.recordFailure(); saveErr != nil {
+			o.Err = errors.Join(err, saveErr)
+		}
+		return o
+	}
+	o.Result, o.Ran = res, b.ran(res)
+	// The image is there now, so the record must be written even when the run is
+	// being stopped.
+	ctx = context.WithoutCancel(ctx)
+	if o.Changed, err = b.changed(ctx); err == nil {
+		o.record, err = b.record(res, o.Changed)
+	}
+	if err != nil {
+		o.Err = err
+		return o
+	}
+	o.Status = Built
+	return o
+}
+
+// build asks the engine for the image. The journal knows of it before and after,
+// so that what a killed run leaves is found.
+func (b *imageBuild) build(ctx context.Context) (*Result, error) {
+	req, err := b.of.Request(ctx, b.name)
+	if err != nil {
+		return nil, err
+	}
+	req.Push = b.of.Push
+	if b.of.Progress != nil {
+		req.Progress = b.of.Progress.Image(b.name)
+	}
+	if err := b.of.Journal.Begin(b.name, req.Refs, b.of.Images); err != nil {
+		return nil, err
+	}
+	res, err := b.of.Engine.Build(ctx, req)
+	id := ""
+	if err == nil {
+		id = res.ImageID
+	}
+	if endErr := b.of.Journal.End(b.name, id); err == nil {
+		err = endErr
+	}
+	return res, err
+}
+
+// ran counts the steps of the plan that were executed.
+func (b *imageBuild) ran(res *Result) int {
+	steps := map[string]bool{}
+	for _, l := range b.foretold.Layers {
+		if l.Step {
+			steps[l.Name] = true
+		}
+	}
+	n := 0
+	for _, s := range res.Steps {
+		if s.Ran() && steps[s.Name] {
+			n++
+		}
+	}
+	return n
+}
+
+// changed tells whether the image's files were edited while it was built: then
+// nobody knows which of them BuildKit saw.
+func (b *imageBuild) changed(ctx context.Context) (bool, error) {
+	if b.of.Settled == nil {
+		return false, nil
+	}
+	settled, err := b.of.Settled(ctx, b.name)
+	return !settled, err
+}
+
+// record keeps what the build saw and made. Of one whose files were edited it
+// keeps no state, so that the next run builds it again.
+func (b *imageBuild) record(res *Result, changed bool) (*Record, error) {
+	rec := &Record{
+		Image: b.name, ImageID: res.ImageID, Refs: b.of.refs(b.name),
+		Parents: b.parents, Chain: res.Chain, Config: res.Config,
+		Steps: map[string]float64{}, Built: time.Now(),
+	}
+	if b.old != nil {
+		maps.Copy(rec.Steps, b.old.Steps)
+	}
+	for _, s := range res.Steps {
+		if s.Ran() {
+			rec.Steps[s.Name] = s.Duration().Seconds()
+		}
+	}
+	if !changed {
+		rec.State = b.state
+	}
+	return rec, saveState(b.of.Records, rec)
+}
+
+// recordFailure notes that the last build failed, beside what the last good one
+// made.
+func (b *imageBuild) recordFailure() error {
+	rec := &Record{Image: b.name}
+	if b.old != nil {
+		*rec = *b.old
+	}
+	rec.Failed, rec.FailedState = true, StateDigest(b.state)
+	return b.of.Records.Save(rec)
+}
+
+// StateDigest names a state of an image.
+func StateDigest(s *impact.State) impact.Digest {
+	return impact.DigestOf("state", string(s.Output), string(s.Config))
+}
+
+func (r *Run) refs(name string) []string {
+	im, _ := r.States.Catalog.Image(name)
+	return im.Refs
+}
+
+// saveState saves a record, with the lists of the files behind its state beside
+// it.
+func saveState(records *Records, rec *Record) error {
+	if rec.State != nil {
+		st := *rec.State
+		st.Layers = append([]impact.StateLayer(nil), st.Layers...)
+		for i, l := range st.Layers {
+			st.Layers[i].Reads = append([]impact.StateRead(nil), l.Reads...)
+			for j, read := range l.Reads {
+				rd := rec.State.Reading(read)
+				if rd == nil {
+					continue
+				}
+				data, err := json.Marshal(rd.Files)
+				if err != nil {
+					return err
+				}
+				if st.Layers[i].Reads[j].List, err = records.PutManifest(data); err != nil {
+					return err
+				}
+			}
+		}
+		rec.State = &st
+	}
+	return records.Save(rec)
+}
+
+// Files gives the files behind a read of a record's state, nil when the list is
+// lost.
+func (r *Records) Files(read impact.StateRead) []impact.File {
+	if read.List == "" {
+		return nil
+	}
+	data, err := r.Manifest(read.List)
+	if err != nil {
+		return nil
+	}
+	var files []impact.File
+	if json.Unmarshal(data, &files) != nil {
+		return nil
+	}
+	return files
+}

@@ -1,0 +1,38 @@
+package docker
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// lastEngineFile names the engine of the last run, so that a plan can be made
+// without asking one.
+const lastEngineFile = "engine"
+
+// LastEngine is the id of the engine that the records under dir were last used
+// with, "" when there was none.
+func LastEngine(dir string) string {
+	id, err := os.ReadFile(filepath.Join(dir, lastEngineFile))
+	if err != nil {
+		return ""
+	}
+	return string(id)
+}
+
+// UseEngine notes the engine that a run uses.
+func UseEngine(dir, id string) error {
+	path := filepath.Join(dir, lastEngineFile)
+	if old, err := os.ReadFile(path); err == nil && string(old) == id {
+		return nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return replaceFile(path, []byte(id))
+}
+
+// LogFile is where the whole log of an image's last build is kept.
+func (r *Records) LogFile(image string) string {
+	return filepath.Join(r.dir, "logs", fileName(image)+".log")
+}
