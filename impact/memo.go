@@ -3,6 +3,7 @@ package impact
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 )
 
@@ -40,7 +41,11 @@ func (m *memory) get(ctx context.Context, im Image, read ReadFile, resolve Resol
 	known := m.traces[key]
 	m.mu.Unlock()
 	for _, t := range known {
-		if t.holds(ctx, read, resolve) {
+		ok, err := t.holds(ctx, read, resolve)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			return t.graph, nil
 		}
 	}
@@ -57,20 +62,24 @@ func (m *memory) get(ctx context.Context, im Image, read ReadFile, resolve Resol
 }
 
 // holds tells whether all questions would be answered as before. It asks for
-// each base, so that the caller learns the image's references.
-func (t *trace) holds(ctx context.Context, read ReadFile, resolve Resolve) bool {
+// each base, so that the caller learns the image's references; the error is that a
+// base is not known yet.
+func (t *trace) holds(ctx context.Context, read ReadFile, resolve Resolve) (bool, error) {
 	for path, d := range t.files {
 		if fileDigest(read(ctx, path)) != d {
-			return false
+			return false, nil
 		}
 	}
 	for ask, d := range t.bases {
 		base, err := resolve(ctx, ask.ref, ask.platform)
+		if pending := (*Pending)(nil); errors.As(err, &pending) {
+			return false, err
+		}
 		if err != nil || baseDigest(base) != d {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 func (t *trace) read(read ReadFile) ReadFile {

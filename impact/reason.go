@@ -124,6 +124,9 @@ func (c *comparison) layers(ip *ImagePlan, t *State) []int {
 // explain finds the causes of a difference between two states of an image.
 func (c *comparison) explain(b, t *State, index []int) []Reason {
 	e := &explanation{c: c, b: b, t: t, used: make([]bool, len(b.Layers))}
+	for i, old := range b.Layers {
+		e.used[i] = slices.ContainsFunc(t.Layers, func(l StateLayer) bool { return l.Key == old.Key })
+	}
 	for i, l := range t.Layers {
 		if l.Op == "local" || l.Op == "platforms" || c.inBaseline(b, l.Key) {
 			continue
@@ -182,16 +185,27 @@ func (e *explanation) layer(l StateLayer, index int) {
 	}
 }
 
-// counterpart is the baseline's layer with the same operation: the first that is
-// not another's.
+// counterpart is the baseline's layer with the same operation that is not
+// another's: the first with the same selections, else the first.
 func (e *explanation) counterpart(l StateLayer) (StateLayer, bool) {
+	found := -1
 	for i, old := range e.b.Layers {
-		if !e.used[i] && old.Op == l.Op && len(old.Reads) == len(l.Reads) {
-			e.used[i] = true
-			return old, true
+		if e.used[i] || old.Op != l.Op || len(old.Reads) != len(l.Reads) {
+			continue
+		}
+		if found < 0 {
+			found = i
+		}
+		if slices.EqualFunc(old.Reads, l.Reads, func(a, b StateRead) bool { return a.Context == b.Context && a.Path == b.Path }) {
+			found = i
+			break
 		}
 	}
-	return StateLayer{}, false
+	if found < 0 {
+		return StateLayer{}, false
+	}
+	e.used[found] = true
+	return e.b.Layers[found], true
 }
 
 // from explains an image that a layer takes.
