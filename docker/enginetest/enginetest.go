@@ -5,6 +5,7 @@ package enginetest
 import (
 	"bytes"
 	"context"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"maps"
@@ -95,7 +96,16 @@ type Files map[string]File
 type File struct {
 	Data    []byte
 	Mode    fs.FileMode // 0: 0644
-	ModTime time.Time
+	ModTime time.Time   // zero: derived from Data, since the engine takes equal size and time for equal content
+}
+
+func (f File) modTime() int64 {
+	if !f.ModTime.IsZero() {
+		return f.ModTime.UnixNano()
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(f.Data) // a hash takes everything
+	return int64(h.Sum64() >> 4)
 }
 
 // Walk gives the files and their folders in the order of fsutil.
@@ -106,7 +116,7 @@ func (f Files) Walk(_ context.Context, target string, fn fs.WalkDirFunc) error {
 		if mode == 0 {
 			mode = 0o644
 		}
-		stats[name] = &fstypes.Stat{Path: name, Mode: uint32(mode), Size: int64(len(file.Data)), ModTime: file.ModTime.UnixNano()}
+		stats[name] = &fstypes.Stat{Path: name, Mode: uint32(mode), Size: int64(len(file.Data)), ModTime: file.modTime()}
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			stats[dir] = &fstypes.Stat{Path: dir, Mode: uint32(fs.ModeDir | 0o755)}
 		}

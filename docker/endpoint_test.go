@@ -1,0 +1,160 @@
+package docker
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	dockercontext "github.com/docker/cli/cli/context"
+	contextdocker "github.com/docker/cli/cli/context/docker"
+	"github.com/docker/cli/cli/context/store"
+)
+
+// configDir is a docker configuration with the contexts "remote" (tcp), "sshed"
+// and "local".
+func configDir(t *testing.T) {
+	t.Helper()
+	old := config.Dir()
+	config.SetDir(t.TempDir())
+	t.Cleanup(func() { config.SetDir(old) })
+	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
+		func() any { return &map[string]any{} },
+		store.EndpointTypeGetter(contextdocker.DockerEndpoint, func() any { return &contextdocker.EndpointMeta{} }),
+	))
+	for name, host := range map[string]string{"remote": "tcp://10.0.0.1:2376", "sshed": "ssh://me@build.example.com", "local": "unix:///run/other.sock"} {
+		err := contexts.CreateOrUpdate(store.Metadata{Name: name, Metadata: map[string]any{}, Endpoints: map[string]any{
+			contextdocker.DockerEndpoint: dockercontext.EndpointMetaBase{Host: host, SkipTLSVerify: name == "remote"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	tests := []struct {
+		name       string
+		opts       Options
+		env        map[string]string
+		current    string
+		host, from string
+		tls, dial  bool
+		err        string
+	}{
+		{name: "nothing", host: "unix:///var/run/docker.sock"},
+		{name: "DOCKER_HOST", env: map[string]string{"DOCKER_HOST": "tcp://h:1"}, current: "remote", host: "tcp://h:1", from: "DOCKER_HOST"},
+		{name: "host without scheme", opts: Options{Host: "h:2375"}, host: "tcp://h:2375", from: "--host"},
+		{name: "DOCKER_HOST before DOCKER_CONTEXT", env: map[string]string{"DOCKER_HOST": "unix:///x", "DOCKER_CONTEXT": "remote"}, host: "unix:///x", from: "DOCKER_HOST"},
+		{name: "DOCKER_CONTEXT", env: map[string]string{"DOCKER_CONTEXT": "remote"}, current: "local", host: "tcp://10.0.0.1:2376", from: "context remote", tls: true},
+		{name: "current", current: "local", host: "unix:///run/other.sock", from: "context local"},
+		{name: "current default", current: "default", host: "unix:///var/run/docker.sock", from: "DOCKER_HOST"},
+		{name: "asked for", opts: Options{Context: "local"}, env: map[string]string{"DOCKER_HOST": "tcp://h:1"}, host: "unix:///run/other.sock", from: "context local"},
+		{name: "ssh", opts: Options{Context: "sshed"}, host: "ssh://me@build.example.com", from: "context sshed", dial: true},
+		{name: "ssh host", env: map[string]string{"DOCKER_HOST": "ssh://h"}, host: "ssh://h", from: "DOCKER_HOST", dial: true},
+		{name: "tls", env: map[string]string{"DOCKER_HOST": "tcp://h:2376", "DOCKER_TLS": "1", "DOCKER_CERT_PATH": "/nonexistent"}, host: "tcp://h:2376", from: "DOCKER_HOST", tls: true},
+		{name: "no tls on a socket", env: map[string]string{"DOCKER_HOST": "unix:///x", "DOCKER_TLS_VERIFY": "1"}, host: "unix:///x", from: "DOCKER_HOST"},
+
+		{name: "both", opts: Options{Host: "unix:///x", Context: "local"}, err: "choose one"},
+		{name: "unknown context", opts: Options{Context: "nosuch"}, err: `docker context "nosuch"`},
+		{name: "bad host", opts: Options{Host: "gopher://x"}, err: "gopher"},
+		{name: "no certificates", env: map[string]string{"DOCKER_HOST": "tcp://h:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nonexistent"}, err: "/nonexistent"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			configDir(t)
+			for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
+				t.Setenv(name, tt.env[name])
+			}
+			ep, err := resolveEndpoint(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ep.host != tt.host || ep.from != tt.from || (ep.tls != nil) != tt.tls || (ep.dial != nil) != tt.dial {
+				t.Errorf("%+v", ep)
+			}
+		})
+	}
+}
+
+func TestTLSFiles(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	for name, data := range map[string][]byte{"ca.pem": certPEM, "cert.pem": certPEM, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := loadTLS(dir, true)
+	if err != nil || cfg.RootCAs == nil || len(cfg.Certificates) != 1 || cfg.InsecureSkipVerify {
+		t.Errorf("%+v %v", cfg, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := loadTLS(dir, true); err == nil {
+		t.Error("a damaged ca.pem is taken")
+	}
+}
+
+func TestBuilderAddress(t *testing.T) {
+	for _, address := range []string{"tcp://h:1234", "unix:///run/b.sock", "docker-container://b"} {
+		if ep, err := builderEndpoint(address); err != nil || ep.host != address {
+			t.Errorf("%s: %+v %v", address, ep, err)
+		}
+	}
+	for _, address := range []string{"mybuilder", "tcp://", "http://x"} {
+		if _, err := builderEndpoint(address); err == nil {
+			t.Errorf("%s is taken", address)
+		}
+	}
+}
+
+func TestHint(t *testing.T) {
+	tests := []struct {
+		ep    endpoint
+		cause error
+		want  string
+	}{
+		{endpoint{host: "unix:///x"}, fs.ErrPermission, "usermod"},
+		{endpoint{host: "ssh://me@h/run/x", from: "DOCKER_HOST"}, errors.New("x"), "ssh me@h docker info"},
+		{endpoint{host: "tcp://h:1", from: "context c"}, errors.New("x"), "--context c"},
+		{endpoint{host: "tcp://h:1", from: "DOCKER_HOST"}, errors.New("x"), "DOCKER_HOST"},
+		{endpoint{host: "tcp://h:1", from: "--builder"}, errors.New("x"), "buildctl"},
+		{endpoint{host: "tcp://h:1", from: "--host"}, errors.New("x"), "docker info"},
+	}
+	for _, tt := range tests {
+		if u := tt.ep.unreachable(tt.cause); !strings.Contains(u.Hint, tt.want) || !errors.Is(u, tt.cause) || !strings.Contains(u.Error(), tt.ep.host) {
+			t.Errorf("%+v: %+v", tt.ep, u)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package docker_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"rebuild/docker"
+	"rebuild/docker/enginetest"
+)
+
+type sweepBed struct {
+	t       *testing.T
+	e       *docker.Engine
+	records *docker.Records
+	req     docker.Request
+}
+
+func newSweepBed(t *testing.T) *sweepBed {
+	e := engine(t)
+	return &sweepBed{t: t, e: e, records: docker.OpenRecords(t.TempDir(), "engine"), req: request(t, "swept", "", nil)}
+}
+
+// open is the journal as the next process finds it.
+func (b *sweepBed) open() *docker.Journal {
+	b.t.Helper()
+	j, warning := b.records.OpenJournal()
+	if warning != "" {
+		b.t.Fatal(warning)
+	}
+	return j
+}
+
+func (b *sweepBed) images() docker.Images {
+	b.t.Helper()
+	images, err := b.e.Images(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return images
+}
+
+// build makes a new image under the same reference.
+func (b *sweepBed) build() string {
+	b.t.Helper()
+	b.req.Dockerfile = []byte("FROM " + base + "\nRUN echo " + unique(b.t) + "\n")
+	return mustBuild(b.t, b.e, b.req).ImageID
+}
+
+func (b *sweepBed) run(j *docker.Journal) string {
+	b.t.Helper()
+	if err := j.Begin("swept", b.req.Refs, b.images()); err != nil {
+		b.t.Fatal(err)
+	}
+	id := b.build()
+	if err := j.End("swept", id); err != nil {
+		b.t.Fatal(err)
+	}
+	return id
+}
+
+func (b *sweepBed) sweep(j *docker.Journal, want ...string) {
+	b.t.Helper()
+	removed, err := j.Sweep(b.t.Context(), b.e, b.images())
+	if err != nil || !slices.Equal(removed, want) {
+		b.t.Errorf("removed %q, want %q, %v", removed, want, err)
+	}
+	now := b.images()
+	for _, id := range want {
+		if now.Has(id) {
+			b.t.Errorf("%s is still there", id)
+		}
+	}
+}
+
+func TestSweepRemovesWhatWasSuperseded(t *testing.T) {
+	b := newSweepBed(t)
+	foreign := b.build() // by somebody else
+	enginetest.Cleanup(t, b.e, foreign)
+	first := b.run(b.open())
+	second := b.run(b.open())
+	third := b.run(b.open())
+	if !b.images().Untagged(foreign) || !b.images().Untagged(first) || b.images().Untagged(third) {
+		t.Fatal("the engine does not leave superseded images untagged")
+	}
+	b.sweep(b.open(), first, second)
+	b.sweep(b.open())
+	if !b.images().Has(foreign) || !b.images().Has(third) {
+		t.Error("too much is gone")
+	}
+}
+
+// One that got another tag, or that a container uses, stays for as long.
+func TestSweepLeavesWhatIsUsed(t *testing.T) {
+	program, err := exec.LookPath("docker")
+	if err != nil {
+		t.Skip("the docker command makes the container")
+	}
+	b := newSweepBed(t)
+	first := b.run(b.open())
+	out, err := exec.Command(program, "create", first, "true").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	container := strings.TrimSpace(string(out))
+	second := b.run(b.open())
+	kept := enginetest.Ref(t, "rebuild.test/kept:"+unique(t))
+	if err := b.e.Tag(t.Context(), second, kept); err != nil {
+		t.Fatal(err)
+	}
+	b.run(b.open())
+	b.sweep(b.open())
+	if out, err := exec.Command(program, "rm", container).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b.sweep(b.open(), first)
+	if err := b.e.Remove(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(b.open()) // the last tag took it along
+}
+
+// A tag that an image gets after the list was made saves it.
+func TestSweepLooksAgain(t *testing.T) {
+	b := newSweepBed(t)
+	first := b.run(b.open())
+	b.run(b.open())
+	list := b.images()
+	late := enginetest.Ref(t, "rebuild.test/late:"+unique(t))
+	if err := b.e.Tag(t.Context(), first, late); err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Cleanup(t, b.e, late)
+	if removed, err := b.open().Sweep(t.Context(), b.e, list); err != nil || len(removed) > 0 {
+		t.Errorf("removed %q, %v", removed, err)
+	}
+}
+
+// A run that is killed after the engine made its image, before that was written
+// down.
+func TestSweepAfterKill(t *testing.T) {
+	b := newSweepBed(t)
+	first := b.run(b.open())
+	if err := b.open().Begin("swept", b.req.Refs, b.images()); err != nil {
+		t.Fatal(err)
+	}
+	lost := b.build()
+	next := b.open()
+	if err := next.Recover(b.images()); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(next, first)
+	b.run(next)
+	b.sweep(b.open(), lost)
+}
+
+func TestJournal(t *testing.T) {
+	records := docker.OpenRecords(t.TempDir(), "engine")
+	j, warning := records.OpenJournal()
+	if warning != "" {
+		t.Fatal(warning)
+	}
+	if err := j.End("a", "sha256:1"); err != nil {
+		t.Fatal(err)
+	}
+	var none docker.Images
+	if removed, err := j.Sweep(t.Context(), nil, none); err != nil || len(removed) > 0 {
+		t.Errorf("%q %v", removed, err)
+	}
+	var paths []string
+	err := filepath.WalkDir(records.Dir(), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("%q %v", paths, err)
+	}
+	for _, bad := range []string{"", "{", `{"version":9}`, `{"version":1,"made":[]}`} {
+		if err := os.WriteFile(paths[0], []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, warning := records.OpenJournal()
+		if j == nil || !strings.Contains(warning, paths[0]) {
+			t.Errorf("%q: warning %q", bad, warning)
+		}
+		if err := errors.Join(j.Begin("a", nil, none), j.Recover(none), j.End("a", "")); err != nil {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
