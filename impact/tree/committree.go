@@ -1,0 +1,61 @@
+package tree
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/tonistiigi/fsutil"
+)
+
+// commitTree is the tree of a commit.
+type commitTree struct {
+	reader
+	source Source
+
+	// files are as a clean checkout has them, whatever the view: it is them that a
+	// build is sent.
+	files *commitSource
+}
+
+func newCommitTree(r *Repository, s Source, view View) *commitTree {
+	t := &commitTree{source: s}
+	src := newCommitSource(r, s.Commit, view)
+	t.files = src
+	if view != Bytes {
+		t.files = newCommitSource(r, s.Commit, Bytes)
+	}
+	t.reader = reader{
+		src:     src,
+		outside: &disk{format: r.format, cache: &statCache{}},
+		content: src.contents,
+	}
+	return t
+}
+
+func (t *commitTree) Source() Source { return t.source }
+
+func (t *commitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
+	if isAbs(clean(dir)) {
+		return readDirOutside(dir)
+	}
+	return t.readDir(ctx, t.src, dir)
+}
+
+// Context implements Tree.
+func (t *commitTree) Context(dir string) (fsutil.FS, error) {
+	at := clean(dir)
+	if isAbs(at) {
+		return diskContext(at, "")
+	}
+	if at != "." {
+		e, err := t.named(context.Background(), at)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil || e.kind != fs.ModeDir {
+			return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+		}
+		at = e.path
+	}
+	return &commitContext{files: t.files, dir: at}, nil
+}

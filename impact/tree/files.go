@@ -1,0 +1,143 @@
+package tree
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ReadFile implements impact.Files.
+func (r *reader) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	return r.readFile(ctx, path)
+}
+
+func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
+	src, at := r.place(p)
+	if src == source(r.outside) {
+		name := filepath.FromSlash(at)
+		if fi, err := os.Stat(name); missing(err) {
+			return nil, absentFile(p)
+		} else if err == nil && !fi.Mode().IsRegular() {
+			return nil, fmt.Errorf("read %s: %w", p, notRegular(fi.Mode()))
+		}
+		return os.ReadFile(name)
+	}
+	e, err := r.named(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		return nil, absentFile(p)
+	}
+	if !e.kind.IsRegular() {
+		return nil, fmt.Errorf("read %s: %w", p, notRegular(e.kind))
+	}
+	data, err := r.content(ctx, e)
+	if missing(err) {
+		return nil, absentFile(p)
+	}
+	return data, err
+}
+
+// named finds the entry of a path in all that is really there, links followed; nil
+// if there is none, or if it is the root.
+func (r *reader) named(ctx context.Context, p string) (*entry, error) {
+	top, err := r.scope(ctx, r.all(), ".", nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := top.find(ctx, p, true)
+	if err != nil || f.node == nil {
+		return nil, err
+	}
+	return f.node.entry, nil
+}
+
+// all is the source that hides nothing.
+func (r *reader) all() source {
+	if r.raw != nil {
+		return r.raw
+	}
+	return r.src
+}
+
+// readDir lists a folder of a source.
+func (r *reader) readDir(ctx context.Context, src source, dir string) ([]fs.DirEntry, error) {
+	at := clean(dir)
+	if at != "." {
+		e, err := r.named(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && e.git {
+			return nil, nil // a submodule: another repository's files
+		}
+		if e == nil || !e.isDir() {
+			return nil, &fs.PathError{Op: "read", Path: dir, Err: fs.ErrNotExist}
+		}
+		at = e.path
+	}
+	entries, err := src.list(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	var out []fs.DirEntry
+	for _, e := range entries {
+		if e.name() != ".git" {
+			out = append(out, dirEntry{e, src})
+		}
+	}
+	return out, nil
+}
+
+// readDirOutside lists a folder by its absolute path.
+func readDirOutside(dir string) ([]fs.DirEntry, error) {
+	found, err := os.ReadDir(filepath.FromSlash(dir))
+	if err != nil {
+		return nil, err
+	}
+	var out []fs.DirEntry
+	for _, f := range found {
+		if f.Name() != ".git" {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// dirEntry is an entry of ReadDir.
+type dirEntry struct {
+	e   *entry
+	src source
+}
+
+func (d dirEntry) Name() string      { return d.e.name() }
+func (d dirEntry) IsDir() bool       { return d.e.kind == fs.ModeDir }
+func (d dirEntry) Type() fs.FileMode { return d.e.kind }
+func (d dirEntry) String() string    { return fs.FormatDirEntry(d) }
+
+// Info gives the mode; a tree has no sizes and times at hand.
+func (d dirEntry) Info() (fs.FileInfo, error) {
+	if err := d.src.fill(context.Background(), d.e); err != nil {
+		return nil, err
+	}
+	if d.e.gone {
+		return nil, absentFile(d.e.path)
+	}
+	return entryInfo{d.e}, nil
+}
+
+func notRegular(mode fs.FileMode) error {
+	if mode.IsDir() {
+		return fmt.Errorf("it is a folder")
+	}
+	return fmt.Errorf("it is no regular file")
+}
+
+// hides tells whether a slash path is the program's own folder or lies in it.
+func hides(state, p string) bool {
+	return state != "" && (p == state || strings.HasPrefix(p, state+"/"))
+}

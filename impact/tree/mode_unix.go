@@ -1,0 +1,24 @@
+//go:build !windows
+
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// realMode is the mode as BuildKit's file sync sends it.
+func realMode(fi fs.FileInfo) fs.FileMode { return fi.Mode() }
+
+// device gives a device's number.
+func device(fi fs.FileInfo) string {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || fi.Mode()&fs.ModeDevice == 0 {
+		return ""
+	}
+	return fmt.Sprint(st.Rdev)
+}
+
+func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }

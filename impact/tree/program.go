@@ -1,0 +1,153 @@
+package tree
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// program runs git on one repository.
+type program struct {
+	dir  string   // where it starts
+	repo []string // arguments that name the repository; none: the one that dir lies in
+	env  []string // added to the scrubbed environment
+}
+
+// localEnv are the variables that point git at a repository (`git rev-parse
+// --local-env-vars`, of git 2.9 to 2.52). Git sets some of them for its hooks, and a
+// child that inherited them would look at the wrong repository.
+var localEnv = []string{
+	"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT",
+	"GIT_OBJECT_DIRECTORY", "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE",
+	"GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_PREFIX",
+	"GIT_INTERNAL_SUPER_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_REFERENCE_BACKEND",
+}
+
+// environ is the process's environment without localEnv. Messages are in
+// English, because they are shown within English ones; no lock is taken that
+// could stand in the way of the user's own git; nothing asks for a password; a path
+// is a path, whatever characters are in it.
+func environ() []string {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(localEnv, name)
+	})
+	return append(env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
+}
+
+// programError is a git command that failed.
+type programError struct {
+	args   []string
+	status int // exit status, -1 when it did not run
+	stderr string
+	err    error
+}
+
+func (e *programError) Error() string {
+	what := "git " + e.args[0]
+	line, _, _ := strings.Cut(strings.TrimSpace(e.stderr), "\n")
+	line = strings.TrimPrefix(line, "fatal: ")
+	switch {
+	case e.status < 0:
+		return fmt.Sprintf("%s: %v", what, e.err)
+	case line == "":
+		return fmt.Sprintf("%s: exit status %d", what, e.status)
+	}
+	return what + ": " + line
+}
+
+func (e *programError) Unwrap() error { return e.err }
+
+func (p program) command(args []string) *exec.Cmd {
+	return p.prepare(exec.Command("git", slices.Concat(p.repo, args)...))
+}
+
+func (p program) prepare(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir = p.dir
+	cmd.Env = append(environ(), p.env...)
+	return cmd
+}
+
+// run gives the command's standard output.
+func (p program) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := p.prepare(exec.CommandContext(ctx, "git", slices.Concat(p.repo, args)...))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err == nil {
+		return out, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	e := &programError{args: args, status: -1, stderr: stderr.String(), err: err}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		e.status = exit.ExitCode()
+	}
+	return nil, e
+}
+
+// line is run for a command that answers with one line.
+func (p program) line(ctx context.Context, args ...string) (string, error) {
+	out, err := p.run(ctx, args...)
+	return strings.TrimSuffix(string(out), "\n"), err
+}
+
+// exited tells whether err is git's own exit with that status.
+func exited(err error, status int) bool {
+	e := (*programError)(nil)
+	return errors.As(err, &e) && e.status == status
+}
+
+// stream gives the command's standard output as it comes. Reading it to its end
+// gives the command's error, if it has one.
+func (p program) stream(args ...string) (io.ReadCloser, error) {
+	cmd := p.command(args)
+	out := &output{cmd: cmd, args: args}
+	cmd.Stderr = &out.stderr
+	r, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	out.ReadCloser = r
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return out, nil
+}
+
+type output struct {
+	io.ReadCloser
+	cmd    *exec.Cmd
+	args   []string
+	stderr bytes.Buffer
+	ended  bool
+}
+
+func (o *output) Read(b []byte) (int, error) {
+	n, err := o.ReadCloser.Read(b)
+	if err == io.EOF && !o.ended {
+		o.ended = true
+		if werr := o.cmd.Wait(); werr != nil {
+			err = &programError{args: o.args, status: o.cmd.ProcessState.ExitCode(), stderr: o.stderr.String(), err: werr}
+		}
+	}
+	return n, err
+}
+
+// Close ends a command that was not read to its end.
+func (o *output) Close() error {
+	if o.ended {
+		return nil
+	}
+	o.ended = true
+	o.cmd.Process.Kill()
+	o.cmd.Wait()
+	return nil
+}

@@ -1,0 +1,119 @@
+package tree
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// programObjects reads objects through git itself, which knows every kind of
+// repository there is.
+type programObjects struct {
+	git    program
+	format format
+	whole  *pipe
+	sizes  *pipe
+}
+
+func newProgramObjects(r *Repository) *programObjects {
+	return &programObjects{
+		git:    r.git,
+		format: r.format,
+		whole:  r.children.pipe(r.git, "cat-file", "--batch"),
+		sizes:  r.children.pipe(r.git, "cat-file", "--batch-check"),
+	}
+}
+
+func (p *programObjects) resolve(ctx context.Context, rev string) (string, error) {
+	if rev == "" || strings.HasPrefix(rev, "-") {
+		return "", errNoObject
+	}
+	id, err := p.git.line(ctx, "rev-parse", "--verify", "--quiet", rev+"^{commit}")
+	if exited(err, 1) || exited(err, 128) {
+		return "", errNoObject
+	}
+	return id, err
+}
+
+func (p *programObjects) tree(ctx context.Context, id string) ([]treeEntry, error) {
+	kind, data, err := p.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "commit" {
+		root, ok := strings.CutPrefix(string(data[:min(len(data), 5+2*p.format.size)]), "tree ")
+		if !ok {
+			return nil, fmt.Errorf("commit %s: damaged", id)
+		}
+		if kind, data, err = p.read(ctx, root); err != nil {
+			return nil, err
+		}
+	}
+	if kind != "tree" {
+		return nil, fmt.Errorf("object %s is a %s, not a tree", id, kind)
+	}
+	return parseTree(data, p.format)
+}
+
+func (p *programObjects) blob(ctx context.Context, id string) ([]byte, error) {
+	_, data, err := p.read(ctx, id)
+	return data, err
+}
+
+func (p *programObjects) read(ctx context.Context, id string) (kind string, data []byte, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", nil, err
+	}
+	missing := false
+	err = p.whole.ask([]byte(id+"\n"), func(r *bufio.Reader) error {
+		var size int64
+		kind, size, err = batchHead(r)
+		if err != nil || kind == "" {
+			missing = err == nil
+			return err
+		}
+		data = make([]byte, size)
+		if _, err := io.ReadFull(r, data); err != nil {
+			return err
+		}
+		_, err := r.Discard(1) // the line's end
+		return err
+	})
+	if missing {
+		err = fmt.Errorf("object %s: %w", id, errNoObject)
+	}
+	return kind, data, err
+}
+
+func (p *programObjects) size(ctx context.Context, id string) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	var kind string
+	var size int64
+	err := p.sizes.ask([]byte(id+"\n"), func(r *bufio.Reader) (err error) {
+		kind, size, err = batchHead(r)
+		return err
+	})
+	if err == nil && kind == "" {
+		err = fmt.Errorf("object %s: %w", id, errNoObject)
+	}
+	return size, err
+}
+
+// batchHead reads "ID TYPE SIZE"; no kind means that there is no such object.
+func batchHead(r *bufio.Reader) (kind string, size int64, err error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", 0, err
+	}
+	fields := strings.Fields(line)
+	if len(fields) != 3 {
+		return "", 0, nil // "NAME missing"
+	}
+	size, err = strconv.ParseInt(fields[2], 10, 64)
+	return fields[1], size, err
+}

@@ -1,0 +1,155 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"rebuild/impact"
+)
+
+// ErrNotRepository says that a folder lies in no git repository.
+var ErrNotRepository = errors.New("not a git repository")
+
+// Repository is a git repository with a working tree.
+type Repository struct {
+	Root      string // top of the working tree, as a path of the system
+	Prefix    string // slash path from Root of the folder that was opened; "." is Root
+	GitDir    string // of this working tree
+	CommonDir string // of all its linked working trees
+
+	git      program
+	config   config
+	format   format
+	children *children
+	objects  func() objects
+
+	mu    sync.Mutex
+	trees map[string][]treeEntry // guarded by mu: trees that were read, by id
+}
+
+// RevisionError says that a revision names no commit.
+type RevisionError struct{ Rev string }
+
+func (e *RevisionError) Error() string { return fmt.Sprintf("revision %q does not exist", e.Rev) }
+
+// Open finds the repository that dir lies in, whatever the environment says: git
+// points GIT_DIR at another one while it runs a hook.
+func Open(ctx context.Context, dir string) (*Repository, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := os.Stat(dir); err != nil {
+		return nil, err
+	} else if !fi.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
+	}
+	here := program{dir: dir}
+	r := &Repository{children: &children{}, trees: map[string][]treeEntry{}}
+	var paths string
+	eg, egctx := errgroup.WithContext(ctx)
+	eg.Go(func() (err error) {
+		paths, err = here.line(egctx, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", "--show-prefix")
+		return err
+	})
+	eg.Go(func() (err error) {
+		r.config, err = readConfig(egctx, here)
+		return err
+	})
+	if err := eg.Wait(); err != nil {
+		return nil, openError(dir, err)
+	}
+	lines := strings.Split(paths, "\n")
+	if len(lines) != 4 {
+		return nil, fmt.Errorf("git rev-parse: unexpected answer %q", paths)
+	}
+	r.Root, r.GitDir, r.CommonDir = filepath.FromSlash(lines[0]), filepath.FromSlash(lines[1]), filepath.FromSlash(lines[2])
+	if !filepath.IsAbs(r.CommonDir) {
+		r.CommonDir = filepath.Join(dir, r.CommonDir)
+	}
+	r.Prefix = path.Clean(lines[3])
+	if r.format, err = formatOf(r.config.get("extensions.objectformat")); err != nil {
+		return nil, fmt.Errorf("repository %s: %w", r.Root, err)
+	}
+	r.git = program{dir: r.Root, repo: []string{"--git-dir=" + r.GitDir, "--work-tree=" + r.Root}}
+	r.objects = sync.OnceValue(r.openObjects)
+	// For those who forget Close: the commands end with the last reference.
+	runtime.AddCleanup(r, (*children).close, r.children)
+	return r, nil
+}
+
+// openError says in our words what git says about a folder that it does not open.
+func openError(dir string, err error) error {
+	e := (*programError)(nil)
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case strings.Contains(e.stderr, "not a git repository"):
+		return fmt.Errorf("%s: %w", dir, ErrNotRepository)
+	case strings.Contains(e.stderr, "must be run in a work tree"):
+		return fmt.Errorf("%s: %w with a working tree", dir, ErrNotRepository)
+	case strings.Contains(e.stderr, "dubious ownership"):
+		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + dir}
+	}
+	return fmt.Errorf("%s: %w", dir, err)
+}
+
+// Close ends the git commands that the repository's trees use. A tree must not
+// be used after it.
+func (r *Repository) Close() error {
+	r.children.close()
+	return nil
+}
+
+// StateDir is where this program keeps what it knows about the repository. It is
+// no part of any tree, or a build that copies .git would never be up to date.
+func (r *Repository) StateDir() string { return filepath.Join(r.CommonDir, "rebuild") }
+
+// Resolve gives the full id of the commit that a revision means. The error is a
+// *RevisionError when it means none.
+func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
+	id, err := r.objects().resolve(ctx, rev)
+	if errors.Is(err, errNoObject) {
+		return "", &RevisionError{rev}
+	}
+	return id, err
+}
+
+// Commit gives the tree of a commit. It never looks at the working tree.
+func (r *Repository) Commit(ctx context.Context, rev string, view View) (Tree, error) {
+	id, err := r.Resolve(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	return newCommitTree(r, Source{Kind: KindCommit, Rev: rev, Commit: id}, view), nil
+}
+
+// readTree lists a tree or a commit's root tree, and remembers it: two commits
+// share most of their trees.
+func (r *Repository) readTree(ctx context.Context, id string) ([]treeEntry, error) {
+	r.mu.Lock()
+	t, ok := r.trees[id]
+	r.mu.Unlock()
+	if ok {
+		return t, nil
+	}
+	t, err := r.objects().tree(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.trees[id] = t
+	r.mu.Unlock()
+	return t, nil
+}

@@ -1,0 +1,58 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+)
+
+// found is where a path leads.
+type found struct {
+	node   *node
+	links  []*entry // the symlinks on the way
+	module *entry   // the submodule that the path leads into, when there is no node
+}
+
+// most symlinks on one path, as in BuildKit (cache/contenthash/path.go).
+const mostLinks = 255
+
+var errManyLinks = errors.New("too many links")
+
+// resolve finds a path as BuildKit does (cache/contenthash, getFollowLinks):
+// symlinks lead no further up than the context's root, and a part that is not
+// there is taken as a plain name. follow is for a link at the end of the path.
+func (s *scope) resolve(ctx context.Context, p string, follow bool) (found, error) {
+	var f found
+	at, rest := "/", strings.TrimPrefix(p, "/")
+	for rest != "" {
+		var part string
+		part, rest, _ = strings.Cut(rest, "/")
+		next := path.Join("/", at, part)
+		n, _, err := s.at(ctx, next)
+		if err != nil {
+			return found{}, err
+		}
+		if n == nil || !n.isLink() {
+			at = next
+			continue
+		}
+		if !follow && rest == "" {
+			at = next
+			break
+		}
+		if err := s.src.fill(ctx, n.entry); err != nil {
+			return found{}, err
+		}
+		if f.links = append(f.links, n.entry); len(f.links) > mostLinks {
+			return found{}, errManyLinks
+		}
+		rest = n.entry.link + "/" + rest
+		if path.IsAbs(n.entry.link) {
+			at = "/"
+		}
+	}
+	var err error
+	f.node, f.module, err = s.at(ctx, at)
+	return f, err
+}

@@ -1,0 +1,133 @@
+package tree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/tonistiigi/fsutil"
+
+	"rebuild/impact"
+)
+
+// Options are those of a working tree.
+type Options struct {
+	View     View
+	CacheDir string // where the stat cache is kept; "": nowhere
+}
+
+// Worktree is the tree of what lies on the disk. What it has seen once it does not
+// look at again: a later moment needs another Worktree.
+type Worktree struct {
+	reader
+	disk  *disk
+	cache *statCache
+	git   *gitDisk // nil outside of git
+}
+
+// Folder gives the tree of a folder that lies in no repository.
+func Folder(dir string, opt Options) (*Worktree, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	// Links are followed once, so that every path has one name.
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, err
+	}
+	return newWorktree(root, "", sha1Format, opt.CacheDir), nil
+}
+
+// Worktree gives the tree of the repository's working tree as it is now.
+func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, error) {
+	state, _ := relative(r.Root, r.StateDir())
+	w := newWorktree(r.Root, state, r.format, opt.CacheDir)
+	ix, err := readIndex(ctx, r.GitDir, r.git, r.format)
+	if err != nil {
+		return nil, err
+	}
+	attrs := newAttributes(r, func(ctx context.Context, p string) ([]byte, error) {
+		text, err := w.disk.readFile(p)
+		if e := ix.find(p); missing(err) && e != nil {
+			return r.objects().blob(ctx, string(e.digest())) // as git does
+		}
+		return text, err
+	})
+	w.git = newGitDisk(r, w.disk, ix, attrs)
+	if opt.View == Git {
+		w.reader.src, w.reader.raw = w.git, w.disk
+		return w, nil
+	}
+	// Git's index knows the bytes of a clean file if they are those of its blob.
+	w.disk.known = func(ctx context.Context, p string, st stat) (impact.Digest, bool) {
+		e := ix.find(p)
+		if e == nil || e.mode&gitType != gitFile&gitType || !ix.clean(e, st) {
+			return "", false
+		}
+		if may, err := attrs.mayConvert(ctx, p); err != nil || may {
+			return "", false
+		}
+		return e.digest(), true
+	}
+	return w, nil
+}
+
+func newWorktree(root, state string, f format, cacheDir string) *Worktree {
+	// One cache a working tree: linked ones share the folder.
+	name := sha256.Sum256([]byte(root))
+	cache := loadStatCache(cacheDir, "stat-"+hex.EncodeToString(name[:8]), root+"\x00"+f.name, f)
+	d := &disk{root: root, state: state, format: f, cache: cache}
+	return &Worktree{
+		disk:  d,
+		cache: cache,
+		reader: reader{
+			root:    root,
+			src:     d,
+			outside: &disk{format: f, cache: cache},
+			content: func(_ context.Context, e *entry) ([]byte, error) { return d.readFile(e.path) },
+		},
+	}
+}
+
+// Save writes the stat cache, if it learnt anything.
+func (w *Worktree) Save() error { return w.cache.save() }
+
+// Source implements Tree.
+func (w *Worktree) Source() Source { return Source{Kind: KindWorktree} }
+
+// ReadDir implements Tree.
+func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
+	src, at := w.place(dir)
+	switch {
+	case src == source(w.outside):
+		return readDirOutside(at)
+	case w.git != nil:
+		return w.readDir(ctx, w.git, at)
+	}
+	return w.readDir(ctx, w.disk, at)
+}
+
+// Context implements Tree.
+func (w *Worktree) Context(dir string) (fsutil.FS, error) {
+	src, at := w.place(dir)
+	if src == source(w.outside) {
+		return diskContext(at, "")
+	}
+	state := ""
+	if w.disk.state != "" {
+		if at == "." {
+			state = w.disk.state
+		} else if rest, ok := strings.CutPrefix(w.disk.state, at+"/"); ok {
+			state = rest
+		}
+	}
+	return diskContext(filepath.ToSlash(w.disk.system(at)), state)
+}
+
+var (
+	_ Tree = (*Worktree)(nil)
+	_ Tree = (*commitTree)(nil)
+)
