@@ -1,7 +1,7 @@
 # What each target needs, .ci/setup installs: on a fresh Debian or Ubuntu, Go,
 # git and make are enough.
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Tests and benchmarks find buildx and the registry on the PATH.

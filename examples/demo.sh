@@ -32,6 +32,7 @@ work=$(mktemp -d)
 cleanup() {
 	status=$?
 	trap - EXIT INT TERM
+	rm -f "$work".*
 	if [ "${KEEP:-}" = 1 ]; then
 		echo "kept: $work and the images speech/*"
 	else
@@ -69,10 +70,13 @@ words() { printf '%s\n' "$@" | grep . | sort; }
 
 # planned lists the images that a plan would rebuild.
 planned() {
-	"$rebuild" plan --format json >"$work.json" || fail "rebuild plan failed"
+	"$rebuild" plan --format json >"$work.json" 2>"$work.log" || {
+		cat "$work.log" >&2
+		fail "rebuild plan failed"
+	}
 	tr -d ' \n' <"$work.json" |
 		grep -o '"name":"[^"]*"[^{}]*"action":"rebuild"' | cut -d '"' -f 4 | sort
-	rm -f "$work.json"
+	rm "$work.json" "$work.log"
 }
 
 # same WHAT WANT GOT: both are names, one a line.
@@ -103,7 +107,9 @@ change() {
 
 	run rebuild plan
 	plans "$@"
-	run rebuild why "$image"
+	run rebuild why "$image" | tee "$work.why"
+	[ $# = 0 ] || grep -q -F "$(git diff --name-only)" "$work.why" ||
+		fail "why $image does not name what changed"
 
 	before=$(built)
 	run rebuild
