@@ -110,6 +110,9 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 			return in, err
 		}
 		in.outline.add(name, src)
+		if src.path != definer(src.path) {
+			in.outline.own(f.doc)
+		}
 		last := &in.files[len(in.files)-1]
 		if last.Data, err = in.fix(src); err != nil {
 			return in, err
@@ -154,7 +157,7 @@ func (in *input) resolve(cfg *bake.Config) ([]*bake.Target, error) {
 		names[i] = t.Name
 		r, err := cfg.ResolveTarget(t.Name, nil, &bake.EntitlementConf{})
 		if err != nil {
-			return nil, in.outline.target(t.Name).fault("target %s: %v", t.Name, err)
+			return nil, in.outline.target(t.Name).fault("%v", err)
 		}
 		r.Name = t.Name
 		out[i] = r
@@ -170,7 +173,7 @@ func (in *input) resolve(cfg *bake.Config) ([]*bake.Target, error) {
 	for i, name := range names {
 		r, ok := over[name]
 		if !ok {
-			return nil, in.outline.target(name).fault("a group and a target are both named %q", name)
+			return nil, in.outline.target(name).fault("a group of that name hides it")
 		}
 		r.Name = name
 		out[i] = r
@@ -212,9 +215,9 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 		to := byName[name]
 		switch {
 		case to == nil:
-			return ev.outline.target(at.Name).fault("target %s: context %q: unknown target %q%s", at.Name, key, name, didYouMean(name, sortedKeys(byName)))
+			return ev.outline.target(at.Name).fault("context %q: unknown target %q%s", key, name, didYouMean(name, sortedKeys(byName)))
 		case to == at:
-			return ev.outline.target(at.Name).fault("target %s: context %q: a target cannot be its own context", at.Name, key)
+			return ev.outline.target(at.Name).fault("context %q: a target cannot be its own context", key)
 		case seen[to]:
 			continue
 		}
@@ -225,7 +228,7 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 			}
 		}
 		if len(t.Platforms) > 1 && len(to.Platforms) > 1 && !subset(t.Platforms, to.Platforms) {
-			return ev.outline.target(t.Name).fault("target %s: its platforms %v are not among those of %s, which it uses: %v", t.Name, t.Platforms, name, to.Platforms)
+			return ev.outline.target(t.Name).fault("its platforms %v are not among those of %s, which it uses: %v", t.Platforms, name, to.Platforms)
 		}
 		if err := ev.follow(t, to, byName, seen); err != nil {
 			return err
@@ -248,8 +251,7 @@ func (ev *evaluation) group(cfg *bake.Config) error {
 		names, _ := cfg.ResolveGroup(g.Name)
 		for _, name := range names {
 			if !known[name] {
-				at := ev.outline.group(g.Name)
-				return at.fault("group %s: unknown target %q%s", g.Name, name, didYouMean(name, sortedKeys(known)))
+				return ev.outline.group(g.Name).fault("unknown target %q%s", name, didYouMean(name, sortedKeys(known)))
 			}
 		}
 		slices.SortFunc(names, ev.outline.compare)

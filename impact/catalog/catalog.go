@@ -61,6 +61,9 @@ type Options struct {
 	// Volatile asks for the real values of timestamp() and the like, for a
 	// build. Catalogs that are to be compared are read without.
 	Volatile bool
+
+	// Memo spares the evaluation of a definition that was evaluated before.
+	Memo *Memo
 }
 
 // ErrNoDefinition is what an error of Load is (errors.Is) when the tree has no
@@ -78,7 +81,9 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 	if err != nil {
 		return impact.Catalog{}, err
 	}
-	cat, err := assemble(found, opt, r.paths)
+	cat, err := opt.Memo.get(found.key(opt), func() (impact.Catalog, error) {
+		return assemble(found, opt, r.paths)
+	})
 	if err != nil {
 		return impact.Catalog{}, err
 	}

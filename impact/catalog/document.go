@@ -17,6 +17,7 @@ import (
 // document is a rebuild.yaml.
 type document struct {
 	path        string
+	data        []byte
 	definitions []text
 	images      []ownImage
 	phases      []phase
@@ -66,7 +67,7 @@ var imageName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
 // parseDocument reads a rebuild.yaml strictly.
 func parseDocument(src source) (doc *document, err error) {
-	doc = &document{path: src.path}
+	doc = &document{path: src.path, data: src.data}
 	defer func() {
 		// The YAML parser is not ours, and the text may be anyone's.
 		if p := recover(); p != nil {

@@ -27,7 +27,7 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
 		if err != nil {
-			return at.fault("target %s: %v", t.Name, cause(err))
+			return at.fault("%s", cause(err))
 		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks

@@ -25,14 +25,16 @@ type outline struct {
 
 // block is the place of one block; its zero value is no place.
 type block struct {
+	kind string // "target", "group"; "image" for those of rebuild.yaml
 	name string
 	path string
 	line int
 }
 
-// fault is an error at the block.
+// fault is an error of the block.
 func (b block) fault(format string, args ...any) *impact.Fault {
-	return &impact.Fault{Path: b.path, Line: b.line, Cause: fmt.Sprintf(format, args...)}
+	cause := fmt.Sprintf("%s %s: ", b.kind, b.name) + fmt.Sprintf(format, args...)
+	return &impact.Fault{Path: b.path, Line: b.line, Cause: cause}
 }
 
 // name gives the name under which bake is given a file. With
@@ -72,10 +74,7 @@ func (o *outline) add(name string, src source) {
 		if len(b.Labels) != 1 {
 			continue
 		}
-		at := block{name: b.Labels[0], path: definer(src.path), line: b.LabelRanges[0].Start.Line}
-		if at.path != src.path {
-			at.line = 0 // the text is ours, not the user's
-		}
+		at := block{kind: b.Type, name: b.Labels[0], path: src.path, line: b.LabelRanges[0].Start.Line}
 		switch b.Type {
 		case "target":
 			if o.byName == nil {
@@ -89,6 +88,21 @@ func (o *outline) add(name string, src source) {
 			o.groups = append(o.groups, at)
 		case "variable":
 			o.variables = append(o.variables, at.name)
+		}
+	}
+}
+
+// own turns the places of a document's own images into those that the user
+// wrote: the file given to bake for them is ours.
+func (o *outline) own(doc *document) {
+	for i, t := range o.targets {
+		if t.path != doc.imagesName() {
+			continue
+		}
+		for _, im := range doc.images {
+			if im.name.text == t.name {
+				o.targets[i] = block{kind: "image", name: t.name, path: doc.path, line: im.name.line}
+			}
 		}
 	}
 }
@@ -111,9 +125,11 @@ func (o *outline) expanded(renamed map[string][]string) {
 // target gives the place of a target.
 func (o *outline) target(name string) block {
 	if i, ok := o.byName[name]; ok {
-		return o.targets[i]
+		at := o.targets[i]
+		at.name = name // of a matrix, its own
+		return at
 	}
-	return block{}
+	return block{kind: "target", name: name}
 }
 
 // group gives the place of a group.
@@ -121,7 +137,7 @@ func (o *outline) group(name string) block {
 	if i := slices.IndexFunc(o.groups, func(b block) bool { return b.name == name }); i >= 0 {
 		return o.groups[i]
 	}
-	return block{}
+	return block{kind: "group", name: name}
 }
 
 // compare orders targets: those of compose first, as in bake, then by the

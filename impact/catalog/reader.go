@@ -13,8 +13,9 @@ import (
 )
 
 // maxDefinition bounds the size of a definition in bytes. Ten thousand targets
-// are about one and a half megabytes.
-const maxDefinition = 8 << 20
+// are about one and a half megabytes; HCL's scanner needs a hundred times the
+// size of its text.
+const maxDefinition = 4 << 20
 
 // source is one definition file as it was read.
 type source struct {
