@@ -3,11 +3,12 @@ package impact
 // Layer is one vertex of an image's build graph.
 type Layer struct {
 	// What it does.
-	Op     Digest      // of the operation, without inputs, names and places
-	Inputs []int       // the layers it takes, as indexes into Graph.Layers; all are smaller than its own
-	Reads  []Selection // from build contexts, in the order of the operation
-	From   string      // the normalised reference of an image it is (FROM, COPY --from, mounts); "" for others
-	Always bool        // runs on each build (a remote source, no-cache)
+	Op       Digest      // of the operation, without inputs, names and places
+	Inputs   []int       // the layers it takes, as indexes into Graph.Layers; all are smaller than its own
+	Reads    []Selection // from build contexts, in the order of the operation
+	From     string      // the normalised reference of an image it is (FROM, COPY --from, mounts); "" for others
+	Compared []int       // those of Inputs that BuildKit compares by the files taken, not by their key
+	Always   bool        // runs on each build (a remote source, no-cache)
 
 	// FilesOnly says of an image that only files are taken from it (COPY --from), not
 	// its config.
@@ -36,5 +37,6 @@ type Base struct {
 	Image  string // the catalog's image, or "" for an external one
 	Config []byte // OCI image config JSON
 	Key    Digest // identity of its root filesystem
+	Floor  Digest // State.Floor of the catalog's image
 	Known  bool   // an external image whose config is real, not assumed
 }

@@ -44,11 +44,17 @@ type Side struct {
 
 // ImagePlan is the decision on one image.
 type ImagePlan struct {
-	Name     string      `json:"name"`
-	Tags     []string    `json:"tags"`
-	Phase    int         `json:"phase"` // from 0
-	Action   Action      `json:"action"`
-	Selected bool        `json:"selected"`
+	Name     string   `json:"name"`
+	Tags     []string `json:"tags"`
+	Phase    int      `json:"phase"` // from 0
+	Action   Action   `json:"action"`
+	Selected bool     `json:"selected"`
+
+	// Unsure says that nothing of the image changes but files that it copies from
+	// another stage or image: BuildKit compares them while it builds, and gives the
+	// same image when they come out the same.
+	Unsure bool `json:"unsure,omitempty"`
+
 	Reasons  []Reason    `json:"reasons"`
 	Layers   []LayerPlan `json:"layers"`
 	Parents  []string    `json:"parents,omitempty"`

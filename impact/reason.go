@@ -70,6 +70,7 @@ func (c *comparison) image(name string) ImagePlan {
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonNew})
 	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil:
 		ip.Reasons = append(ip.Reasons, c.explain(b, t, index)...)
+		ip.Unsure = t.Floor == b.Floor && t.Config == b.Config && (t.Err == nil) == (b.Err == nil)
 	}
 	if b != nil {
 		for _, tag := range t.Tags {

@@ -193,7 +193,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		}
 		st.Err = f
 		st.Output = DigestOf("broken", f.Error())
-		st.Config = st.Output
+		st.Config, st.Floor = st.Output, st.Output
 	} else {
 		st.Warnings = g.Warnings
 		st.Def.Text = g.Text
@@ -236,9 +236,12 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always,
 			Stage: l.Stage, File: l.File, Line: l.Line, Instruction: l.Instruction, Name: l.Name,
 		}
-		inputs := make([]Digest, len(l.Inputs))
+		inputs, floors := make([]Digest, len(l.Inputs)), make([]Digest, len(l.Inputs))
 		for j, in := range l.Inputs {
 			inputs[j] = st.Layers[in].Key
+			if !slices.Contains(l.Compared, j) {
+				floors[j] = st.Layers[in].Floor
+			}
 		}
 		var reads []Digest
 		for _, sel := range l.Reads {
@@ -252,14 +255,14 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 		if l.From != "" {
 			sl.FromKey = r.key(l.From)
 		}
-		sl.Key = layerKey(l.Op, inputs, reads, sl.FromKey)
-		if l.From != "" {
-			sl.Key = sl.FromKey // a root filesystem, under whatever name
+		sl.Key, sl.Floor = layerKey(l.Op, inputs, reads, sl.FromKey), layerKey(l.Op, floors, reads, "")
+		if l.From != "" { // a root filesystem, under whatever name
+			sl.Key, sl.Floor = sl.FromKey, r.floor(l.From)
 		}
 		st.Layers[i] = sl
 	}
 	if g.Output >= 0 {
-		st.Output = st.Layers[g.Output].Key
+		st.Output, st.Floor = st.Layers[g.Output].Key, st.Layers[g.Output].Floor
 	}
 }
 
@@ -328,7 +331,7 @@ func (r *resolution) find(ctx context.Context, ref, platform string) (Base, erro
 	if st == nil {
 		return Base{}, &Pending{Image: owners[0]}
 	}
-	return Base{Image: st.Name, Key: st.Output, Config: r.scan.WithKey(st.base, st.Output)}, nil
+	return Base{Image: st.Name, Key: st.Output, Floor: st.Floor, Config: r.scan.WithKey(st.base, st.Output)}, nil
 }
 
 func (sc *scan) sameBuild(names []string) bool {
@@ -352,6 +355,17 @@ func (r *resolution) key(ref string) Digest {
 		return b.Key
 	}
 	return DigestOf("reference", ref)
+}
+
+// floor is the same without what is only copied; of an external image nothing is
+// known to be.
+func (r *resolution) floor(ref string) Digest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.bases[ref]; b.Floor != "" {
+		return b.Floor
+	}
+	return r.bases[ref].Key
 }
 
 // keepOnly forgets the references that were asked for in vain.

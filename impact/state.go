@@ -8,6 +8,7 @@ type State struct {
 	Def      Definition    `json:"definition"`
 	Layers   []StateLayer  `json:"layers,omitempty"`
 	Output   Digest        `json:"output"`            // key of the root filesystem; "" when it is empty
+	Floor    Digest        `json:"floor"`             // the same, of all but what is only copied from other stages and images
 	Config   Digest        `json:"config"`            // of the image config, without times and root filesystem
 	Parents  []Parent      `json:"parents,omitempty"` // by image, then reference
 	Bases    []ExternalRef `json:"bases,omitempty"`   // external images, by reference
@@ -35,6 +36,7 @@ type Definition struct {
 // StateLayer is a layer with its key.
 type StateLayer struct {
 	Key         Digest      `json:"key"`
+	Floor       Digest      `json:"floor"`
 	Op          Digest      `json:"op"`
 	Inputs      []int       `json:"inputs,omitempty"`
 	Reads       []StateRead `json:"reads,omitempty"`

@@ -5,17 +5,21 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-func main() { os.Exit(mainCode(os.Args[1:])) }
-
-// mainCode runs the program and gives its exit code.
-func mainCode(args []string) int {
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	v := newVoice(os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program: it gives the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	v := newVoice(stdout, stderr)
 	return v.exit(ctx, newRoot(v, args).ExecuteContext(ctx))
 }

@@ -51,8 +51,11 @@ func printImage(v *voice, im *impact.ImagePlan, width int) {
 	if im.Estimate != nil {
 		line += ", about " + seconds(*im.Estimate)
 	}
-	if im.WaitsOnly() {
+	switch {
+	case im.WaitsOnly():
 		line += ", kept if its parents come out the same"
+	case im.Unsure:
+		line += ", the same image if the files that it copies come out the same"
 	}
 	v.say("%s", line)
 	if im.Err != nil {

@@ -114,7 +114,7 @@ func hintOf(err error) string {
 		h       hinted
 		fault   *impact.Fault
 		gone    *docker.Unreachable
-		shallow *tree.ErrShallow
+		shallow *tree.ShallowError
 	)
 	switch {
 	case errors.As(err, &h):
@@ -124,7 +124,7 @@ func hintOf(err error) string {
 	case errors.As(err, &gone):
 		return gone.Hint
 	case errors.As(err, &shallow):
-		return shallow.Hint
+		return shallow.Command
 	}
 	return ""
 }

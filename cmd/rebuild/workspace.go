@@ -83,7 +83,7 @@ func userState(root string) (string, error) {
 }
 
 // worktree is the tree of the working tree.
-func (w *workspace) worktree(ctx context.Context, view tree.View) (tree.Worktree, error) {
+func (w *workspace) worktree(ctx context.Context, view tree.View) (*tree.Worktree, error) {
 	if w.repo == nil {
 		return tree.Folder(w.root, tree.Options{CacheDir: w.state})
 	}
@@ -155,10 +155,7 @@ func phaseImages(phases []impact.Phase, names []string) ([]string, error) {
 			for _, p := range phases {
 				known = append(known, p.Name)
 			}
-			err := fmt.Errorf("there is no phase %q", name)
-			if near := catalog.Nearest(name, known); near != "" {
-				return nil, hinted{err, fmt.Sprintf("did you mean %q?", near)}
-			}
+			err := fmt.Errorf("unknown phase %q%s", name, catalog.Suggest(name, known))
 			return nil, hinted{err, "the phases are " + strings.Join(known, ", ")}
 		}
 		images = append(images, phases[i].Images...)

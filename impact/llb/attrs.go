@@ -156,10 +156,10 @@ func LocalContexts(im impact.Image) map[string]string {
 	return dirs
 }
 
-// compared are the attributes that a plan compares: arguments that are left out
+// planAttrs are the attributes that a plan compares: arguments that are left out
 // of the comparison have one value always. Addresses of hosts are no part of a
 // layer's key, so any serves as the host's.
-func compared(im impact.Image) (map[string]string, error) {
+func planAttrs(im impact.Image) (map[string]string, error) {
 	if len(im.IgnoreArgs) > 0 {
 		im.Args = maps.Clone(im.Args)
 		for _, name := range im.IgnoreArgs {

@@ -48,7 +48,7 @@ func Frontend(text []byte) string {
 // foreignFrontend is the graph of an image that only somebody else's frontend
 // can read: one layer that reads all of its context.
 func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, ref string, line int) (*impact.Graph, error) {
-	attrs, err := compared(im)
+	attrs, err := planAttrs(im)
 	if err != nil {
 		return nil, faultOf(im, err)
 	}
@@ -80,7 +80,7 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 // remoteContext is the graph of an image whose context is a URL or a git
 // reference: it changes when its definition does.
 func remoteContext(im impact.Image) (*impact.Graph, error) {
-	attrs, err := compared(im)
+	attrs, err := planAttrs(im)
 	if err != nil {
 		return nil, faultOf(im, err)
 	}

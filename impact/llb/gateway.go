@@ -46,7 +46,7 @@ type gatewayClient struct {
 }
 
 func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*gatewayClient, error) {
-	attrs, err := compared(im)
+	attrs, err := planAttrs(im)
 	if err != nil {
 		return nil, &impact.Fault{Path: im.Origin, Cause: fmt.Sprintf("image %s: %v", im.Name, err)}
 	}

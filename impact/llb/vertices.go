@@ -147,6 +147,7 @@ func platformString(p *pb.Platform) string {
 // content that its selector covers, and by the last element of its path.
 func fileLayer(l *impact.Layer, op *pb.Op, locals map[int]impact.Selection) {
 	op = proto.Clone(op).(*pb.Op)
+	l.Compared = compared(op.GetFile().Actions, len(l.Inputs))
 	for _, a := range op.GetFile().Actions {
 		if sel, ok := localInput(l, a.Input, locals); ok {
 			l.Reads = append(l.Reads, sel)
@@ -171,6 +172,22 @@ func fileLayer(l *impact.Layer, op *pb.Op, locals map[int]impact.Selection) {
 	l.Op = opDigest(op)
 }
 
+// compared lists the inputs that are only copied from.
+func compared(actions []*pb.FileAction, inputs int) []int {
+	var list []int
+	for i := range inputs {
+		from, onto := false, false
+		for _, a := range actions {
+			onto = onto || a.Input == int64(i)
+			from = from || a.GetCopy() != nil && a.SecondaryInput == int64(i)
+		}
+		if from && !onto {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 // hasWildcard is containsWildcards of solver/llbsolver/ops/file.go.
 func hasWildcard(name string) bool {
 	for i := 0; i < len(name); i++ {
@@ -190,6 +207,11 @@ func hasWildcard(name string) bool {
 func execLayer(l *impact.Layer, op *pb.Op, locals map[int]impact.Selection) {
 	op = proto.Clone(op).(*pb.Op)
 	exec := op.GetExec()
+	for _, m := range exec.Mounts {
+		if m.Input >= 0 && m.Output == int64(pb.SkipOutput) && m.Dest != pb.RootMount {
+			l.Compared = append(l.Compared, int(m.Input))
+		}
+	}
 	for _, m := range exec.Mounts {
 		sel, ok := localInput(l, m.Input, locals)
 		if !ok {

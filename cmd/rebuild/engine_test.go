@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rebuild/docker"
+	"rebuild/docker/enginetest"
+)
+
+// TestEngineStories are stories on a real engine. Each has $OS, a base image with
+// a shell, and $P, a prefix for its own tags, which are removed at its end.
+func TestEngineStories(t *testing.T) {
+	e := enginetest.Connect(t)
+	base := fmt.Sprintf("rebuild-story/os:%x", rand.Uint64())
+	enginetest.Busybox(t, e, base)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/engine",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
+			env.Setenv("OS", base)
+			env.Setenv("P", prefix)
+			env.Setenv("BUILDKIT_PROGRESS", "plain")
+			env.Defer(func() { removeTags(t, e, prefix) })
+			return gitEnv(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fill":   fill,
+			"id":     func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
+			"sameid": func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
+			"rmi":    func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
+			"damage": damageRecord,
+			"tag":    func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+		},
+	})
+}
+
+func removeTags(t *testing.T, e *docker.Engine, prefix string) {
+	ctx := t.Context()
+	held, err := e.Images(ctx)
+	if err != nil {
+		t.Errorf("cleaning up: %v", err)
+		return
+	}
+	for _, ref := range held.Refs() {
+		if strings.Contains(ref, prefix) {
+			_ = e.Remove(ctx, ref) // what is in use goes with its user
+		}
+	}
+}
+
+// fill puts $OS and $P into files: fill FILE...
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		text := strings.NewReplacer("$OS", ts.Getenv("OS"), "$P", ts.Getenv("P")).Replace(ts.ReadFile(name))
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
+	}
+}
+
+// saveID keeps an image's id in a variable: id VAR REF
+func saveID(ts *testscript.TestScript, e *docker.Engine, args []string) {
+	ts.Setenv(args[0], imageID(ts, e, args[1]))
+}
+
+func imageID(ts *testscript.TestScript, e *docker.Engine, ref string) string {
+	im, err := e.Inspect(context.Background(), ref)
+	ts.Check(err)
+	return im.ID
+}
+
+// sameID compares an image's id with one kept before: sameid VAR REF
+func sameID(ts *testscript.TestScript, e *docker.Engine, neg bool, args []string) {
+	if same := imageID(ts, e, args[1]) == ts.Getenv(args[0]); same == neg {
+		ts.Fatalf("%s is the same image as $%s: %v", args[1], args[0], same)
+	}
+}
+
+func removeImage(ts *testscript.TestScript, e *docker.Engine, args []string) {
+	for _, ref := range args {
+		ts.Check(e.Remove(context.Background(), ref))
+	}
+}
+
+// tagImage gives an image one more tag: tag REF NEW
+func tagImage(ts *testscript.TestScript, e *docker.Engine, args []string) {
+	full, err := docker.NormalRef(args[1])
+	ts.Check(err)
+	ts.Check(e.Tag(context.Background(), imageID(ts, e, args[0]), full))
+}
+
+// damageRecord cuts an image's record short: damage IMAGE
+func damageRecord(ts *testscript.TestScript, _ bool, args []string) {
+	found, err := filepath.Glob(ts.MkAbs(".git/rebuild/records/*/" + args[0] + "*.json"))
+	ts.Check(err)
+	if len(found) != 1 {
+		ts.Fatalf("records of %s: %q", args[0], found)
+	}
+	ts.Check(os.Truncate(found[0], 20))
+}

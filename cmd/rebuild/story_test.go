@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write what commands print into the stories")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"rebuild": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestPlanStories are stories without an engine.
+func TestPlanStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/plan",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no-engine.sock")
+			return gitEnv(env)
+		},
+	})
+}
+
+// gitEnv gives a story a git without the user's settings.
+func gitEnv(env *testscript.Env) error {
+	env.Setenv("HOME", env.WorkDir+"/.home")
+	env.Setenv("XDG_STATE_HOME", env.WorkDir+"/.state")
+	env.Setenv("GIT_CONFIG_GLOBAL", env.WorkDir+"/.gitconfig")
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	const config = "[user]\n\tname = a\n\temail = a@localhost\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"
+	return os.WriteFile(env.WorkDir+"/.gitconfig", []byte(config), 0o644)
+}
