@@ -34,7 +34,6 @@ func findBake(ctx context.Context, r *reader, dir string) ([]source, error) {
 // evaluation is the targets and groups of a finding, with overrides applied.
 type evaluation struct {
 	targets []*bake.Target // by definition order
-	groups  []*bake.Group
 	members map[string][]string // the targets of each group
 	outline *outline
 }
@@ -54,7 +53,7 @@ func evaluate(f *finding, opt Options) (ev *evaluation, err error) {
 	if err != nil {
 		return nil, in.fault(err)
 	}
-	ev = &evaluation{outline: in.outline, groups: cfg.Groups, members: map[string][]string{}}
+	ev = &evaluation{outline: in.outline, members: map[string][]string{}}
 	if ev.targets, err = in.resolve(cfg); err != nil {
 		return nil, err
 	}

@@ -174,6 +174,14 @@ func needBake(files []source) error {
 	})
 }
 
+// compose is the first compose file among those that bake merges.
+func (f *finding) compose() string {
+	if i := slices.IndexFunc(f.files, func(s source) bool { return kindOf(s) == composeKind }); i >= 0 {
+		return f.files[i].path
+	}
+	return ""
+}
+
 // upward yields a folder and those above it, up to the root.
 func upward(dir string) func(func(string) bool) {
 	return func(yield func(string) bool) {

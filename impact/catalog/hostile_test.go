@@ -17,6 +17,10 @@ import (
 func TestHostile(t *testing.T) {
 	const n = 300_000
 	rep := strings.Repeat
+	bomb := "services:\n a: {build: {context: x, args: &a0 [x, x]}}\n"
+	for i := range 20 {
+		bomb += fmt.Sprintf("x%d: &a%d [%s*a%d]\n", i, i+1, rep(fmt.Sprintf("*a%d, ", i), 9), i)
+	}
 	for name, files := range map[string]tree{
 		"hcl brackets":    {"docker-bake.hcl": "x = " + rep("[", n)},
 		"hcl parens":      {"docker-bake.hcl": "x = " + rep("(", n)},
@@ -36,6 +40,8 @@ func TestHostile(t *testing.T) {
 		"yaml maps":       {"rebuild.yaml": rep("{a: ", n)},
 		"yaml blocks":     {"rebuild.yaml": rep("- ", n)},
 		"yaml aliases":    {"rebuild.yaml": "ignore_args:\n- &a [x,x]\n- &b [*a,*a,*a,*a]\n- &c [*b,*b,*b,*b]\n- &d [*c,*c]\n"},
+		"compose flow":    {"docker-bake.hcl": "", "compose.yaml": rep("[", n)},
+		"compose aliases": {"docker-bake.hcl": "", "compose.yaml": bomb},
 		"large":           {"docker-bake.hcl": "#" + rep("x", maxDefinition)},
 		"no utf-8":        {"docker-bake.hcl": "target \"\xff\xfe\" {}"},
 		"zero bytes":      {"rebuild.yaml": "a\x00b"},

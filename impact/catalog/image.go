@@ -31,7 +31,7 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks
-			im.Origin = f.files[0].path
+			im.Origin = f.compose()
 		}
 		cat.Images = append(cat.Images, im)
 		cat.Warnings = append(cat.Warnings, unserved(t, im.Origin)...)

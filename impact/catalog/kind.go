@@ -36,7 +36,12 @@ func kindOf(src source) kind {
 
 // yamlKind tells a compose file from one of ours: by its name, else by the
 // services that it has.
-func yamlKind(stem string, data []byte) kind {
+func yamlKind(stem string, data []byte) (k kind) {
+	defer func() {
+		if recover() != nil { // the YAML parser's, on text that may be anyone's
+			k = rebuildKind
+		}
+	}()
 	switch first, _, _ := strings.Cut(stem, "."); first {
 	case "rebuild":
 		return rebuildKind
