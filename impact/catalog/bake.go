@@ -33,7 +33,7 @@ func findBake(ctx context.Context, r *reader, dir string) ([]source, error) {
 
 // evaluation is the targets and groups of a finding, with overrides applied.
 type evaluation struct {
-	targets []*bake.Target // by definition order
+	targets []*bake.Target      // by definition order
 	members map[string][]string // the targets of each group
 	outline *outline
 }
