@@ -246,7 +246,12 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result
 	r.ImageID = id
 	config := b.configs[exptypes.ExporterImageConfigKey]
 	if b.engine.IsBuilder() {
-		r.ConfigJSON = config
+		if id == "" {
+			return nil, fmt.Errorf("build %s: the builder does not say what it made", b.req.Image.Name)
+		}
+		// A builder does not tell diff ids. The image's own digest differs whenever
+		// they do.
+		r.ConfigJSON, r.Chain = config, []string{id}
 		return r, nil
 	}
 	if id == "" && len(b.req.Refs) > 0 {

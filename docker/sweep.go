@@ -132,6 +132,9 @@ func (j *Journal) Recover(now Images) error {
 // tried again by the next run. It gives the ids that are gone, and calls the
 // engine only for images that are to go.
 func (j *Journal) Sweep(ctx context.Context, e *Engine, now Images) ([]string, error) {
+	if e.IsBuilder() {
+		return nil, nil // it has its own garbage collection
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var (
