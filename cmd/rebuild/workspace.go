@@ -24,6 +24,7 @@ type workspace struct {
 	root  string           // absolute path of the tree's root
 	dir   string           // folder that the command started in, a slash path from the root
 	state string           // folder of records, caches and the lock
+	memo  catalog.Memo     // both sides of a plan mostly share their definition
 }
 
 func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) {
@@ -103,7 +104,7 @@ func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (im
 		}
 	}
 	return catalog.Load(ctx, t, catalog.Options{
-		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Volatile: volatile,
+		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Volatile: volatile, Memo: &w.memo,
 	})
 }
 

@@ -47,6 +47,18 @@ const busyboxFile = "/bin/busybox"
 // users. The reference is removed when the test ends.
 func Busybox(t testing.TB, e *docker.Engine, ref string) {
 	t.Helper()
+	busybox(t, e, ref, nil)
+}
+
+// Stub is a Busybox that also holds what the corpora's Dockerfiles take from any
+// image: a file /stub, and a /tmp that all may write to.
+func Stub(t testing.TB, e *docker.Engine, ref string) {
+	t.Helper()
+	busybox(t, e, ref, Files{"stub": {Data: []byte("stub\n")}, "tmp/.keep": {}})
+}
+
+func busybox(t testing.TB, e *docker.Engine, ref string, more Files) {
+	t.Helper()
 	program, err := os.ReadFile(busyboxFile)
 	if err != nil {
 		t.Fatalf("this test needs a static busybox (apt-get install busybox-static): %v", err)
@@ -56,10 +68,11 @@ func Busybox(t testing.TB, e *docker.Engine, ref string) {
 		"etc/passwd":  {Data: []byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")},
 		"etc/group":   {Data: []byte("root:x:0:\nnobody:x:65534:\n")},
 	}
+	maps.Copy(files, more)
 	_, err = e.Build(t.Context(), docker.Request{
 		Image:      impact.Image{Name: "busybox"},
-		Dockerfile: []byte("FROM scratch\nCOPY . /\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"),
-		Context:    docker.Source{FS: files, Key: "rebuild enginetest busybox"},
+		Dockerfile: []byte("FROM scratch\nCOPY . /\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\nRUN mkdir -p /tmp && chmod 1777 /tmp\nENV PATH=/bin\nCMD [\"/bin/sh\"]\n"),
+		Context:    docker.Source{FS: files},
 		Refs:       []string{Ref(t, ref)},
 	})
 	if err != nil {
