@@ -28,6 +28,15 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost
 export GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost
 
+# Two demos at once would take each other's tags.
+if command -v flock >/dev/null; then
+	exec 9>"${TMPDIR:-/tmp}/rebuild-demo.$(id -u).lock"
+	flock -n 9 || {
+		echo "demo: waits for another one to end" >&2
+		flock 9
+	}
+fi
+
 work=$(mktemp -d)
 cleanup() {
 	status=$?
