@@ -24,6 +24,7 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer w.close()
 	m, err := w.openMemory(ctx, true)
 	if err != nil {
 		return err
@@ -172,8 +173,7 @@ func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*doc
 	if w.flags.since != "" && !w.flags.noCache && !w.flags.pull && !w.flags.push {
 		run.UpToDate = func(name string) bool {
 			rec := p.records[name]
-			return rec != nil && rec.State != nil && docker.StateDigest(rec.State) == docker.StateDigest(states.States[name]) &&
-				amiss(p.target.Catalog, name, rec, held) == ""
+			return rec != nil && builtFrom(rec, states.States[name]) && amiss(p.target.Catalog, name, rec, held) == ""
 		}
 	}
 	report, err := run.Do(ctx)

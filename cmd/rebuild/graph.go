@@ -32,6 +32,7 @@ func graphCommand(v *voice) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		defer w.close()
 		snap, phases, selected, err := w.graph(ctx, args)
 		if err != nil {
 			return err

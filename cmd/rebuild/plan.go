@@ -53,6 +53,7 @@ func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning,
 	if err != nil {
 		return nil, err
 	}
+	defer w.close()
 	m, err := w.openMemory(ctx, false)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ type planning struct {
 	records map[string]*docker.Record
 	tree    tree.Tree
 	target  *impact.Snapshot // at the view of the plan
+	states  *impact.Snapshot // at the view of records; nil until it is needed
 	scanner impact.Scanner
 	asked   []string // the images that were asked for
 	view    tree.View
@@ -199,14 +200,22 @@ func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs,
 			return err
 		}
 		p.plan = plan
-		if againstRecords || !live || !p.needParents(in.Facts.Missing, held) {
+		if againstRecords || !live || len(plan.Rebuilds()) == 0 {
+			return nil
+		}
+		states, err := w.byteStates(ctx, p)
+		if err != nil {
+			return err
+		}
+		if !p.needParents(in.Facts.Missing, states, held) {
 			return nil
 		}
 	}
 }
 
-// needParents notes the parents of images to rebuild that the engine lacks.
-func (p *planning) needParents(missing map[string]string, held docker.Images) bool {
+// needParents notes the parents of images to rebuild that the engine lacks, or
+// that it has as another tree left them.
+func (p *planning) needParents(missing map[string]string, states *impact.Snapshot, held docker.Images) bool {
 	found := false
 	for _, name := range p.plan.Rebuilds() {
 		for _, parent := range p.target.ParentsOf(name) {
@@ -214,13 +223,24 @@ func (p *planning) needParents(missing map[string]string, held docker.Images) bo
 			if _, known := missing[parent]; known || p.plan.Image(parent).Action == impact.Rebuild {
 				continue
 			}
+			what := ""
 			if ref := absent(im, held); ref != "" {
-				missing[parent] = "its tag " + ref + " is not in the engine"
+				what = "its tag " + ref + " is not in the engine"
+			} else if rec := p.records[parent]; rec != nil && !builtFrom(rec, states.States[parent]) {
+				what = "it was last built from other files"
+			}
+			if what != "" {
+				missing[parent] = what
 				found = true
 			}
 		}
 	}
 	return found
+}
+
+// builtFrom tells whether the image of a record was built from a state.
+func builtFrom(rec *docker.Record, st *impact.State) bool {
+	return rec.State != nil && docker.StateDigest(rec.State) == docker.StateDigest(st)
 }
 
 func absent(im impact.Image, held docker.Images) string {

@@ -19,15 +19,20 @@ import (
 // byteStates are the images' states at the target as records keep them: by the
 // bytes that BuildKit reads.
 func (w *workspace) byteStates(ctx context.Context, p *planning) (*impact.Snapshot, error) {
+	if p.states != nil {
+		return p.states, nil
+	}
 	if p.view == tree.Bytes {
-		return p.target, nil
+		p.states = p.target
+		return p.states, nil
 	}
 	t, err := w.byteTree(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.tree = t
-	return p.scanner.Scan(ctx, p.target.Catalog, t)
+	p.states, err = p.scanner.Scan(ctx, p.target.Catalog, t)
+	return p.states, err
 }
 
 func (w *workspace) byteTree(ctx context.Context) (tree.Tree, error) {

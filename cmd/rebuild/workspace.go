@@ -52,6 +52,16 @@ func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) 
 	return w, nil
 }
 
+// close ends the git commands that serve the workspace.
+func (w *workspace) close() {
+	if w.repo == nil {
+		return
+	}
+	if err := w.repo.Close(); err != nil {
+		w.voice.warn("%v", err)
+	}
+}
+
 // startFolder is where -C leads, without symlinks.
 func startFolder(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)

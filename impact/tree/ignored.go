@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bufio"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,11 @@ type ignored struct{ check *pipe }
 func newIgnored(r *Repository) ignored {
 	// -v -n answers for every path, and --no-index for tracked ones too: nobody asks
 	// for those, and git need not read its index.
-	return ignored{r.children.pipe(r.git, "check-ignore", "--stdin", "-z", "-v", "-n", "--no-index")}
+	git := r.git
+	// This command takes no literal pathspecs; which writes its paths so that none has
+	// a meaning.
+	git.env = append(slices.Clone(git.env), "GIT_LITERAL_PATHSPECS=0")
+	return ignored{r.children.pipe(git, "check-ignore", "--stdin", "-z", "-v", "-n", "--no-index")}
 }
 
 // which tells for each path whether git ignores it.
@@ -21,7 +26,7 @@ func (g ignored) which(paths []string) ([]bool, error) {
 		return nil, nil
 	}
 	out := make([]bool, len(paths))
-	question := strings.Join(paths, "\x00") + "\x00"
+	question := "./" + strings.Join(paths, "\x00./") + "\x00"
 	err := g.check.ask([]byte(question), func(r *bufio.Reader) error {
 		for i := range out {
 			// source, line, pattern, path
