@@ -2,116 +2,48 @@ package docker
 
 import (
 	"fmt"
-	"maps"
-	"net"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
-	"github.com/distribution/reference"
 	"github.com/docker/buildx/util/ocilayout"
-	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/ociindex"
 	"github.com/moby/buildkit/identity"
-	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/entitlements"
 	"github.com/tonistiigi/fsutil"
 
-	"github.com/containerd/containerd/v2/core/content"
+	"rebuild/impact/llb"
 )
 
-// frontendAttrs says the image's definition in the words of the Dockerfile
-// frontend (frontend/dockerui/config.go). hostGateway is asked when an extra host
-// needs it.
+// frontendAttrs says the request in the words of the Dockerfile frontend, as the
+// plan does. hostGateway is asked when an extra host needs it.
 func frontendAttrs(req *Request, hostGateway func() (string, error)) (map[string]string, error) {
 	im := req.Image
-	attrs := map[string]string{}
-	if req.Frontend == "" {
-		// With it set, the linked frontend serves whatever the syntax line says.
-		attrs["cmdline"] = "docker/dockerfile"
+	im.NoCache = im.NoCache || req.NoCache
+	im.Pull = im.Pull || req.Pull
+	im.Contexts = slices.Clone(im.Contexts)
+	for i, c := range im.Contexts {
+		if c.Image == "" {
+			continue
+		}
+		if im.Contexts[i].Ref = req.Parents[c.Image]; im.Contexts[i].Ref == "" {
+			return nil, fmt.Errorf("named context %q: image %s has no reference", c.Name, c.Image)
+		}
 	}
-	for k, v := range im.Args {
-		attrs["build-arg:"+k] = v
-	}
-	for k, v := range im.Labels {
-		attrs["label:"+k] = v
-	}
-	if im.Target != "" {
-		attrs["target"] = im.Target
-	}
-	if len(im.Platforms) > 0 {
-		attrs["platform"] = strings.Join(im.Platforms, ",")
-	}
-	if len(im.NoCacheFor) > 0 {
-		attrs["no-cache"] = strings.Join(im.NoCacheFor, ",")
-	}
-	if im.NoCache || req.NoCache {
-		attrs["no-cache"] = "" // of all stages
-	}
-	attrs["image-resolve-mode"] = pb.AttrImageResolveModePreferLocal
-	if im.Pull || req.Pull {
-		attrs["image-resolve-mode"] = pb.AttrImageResolveModeForcePull
-	}
-	switch im.Network {
-	case "", "default":
-	case "none", "host":
-		attrs["force-network-mode"] = im.Network
-	default:
-		return nil, fmt.Errorf("network %q: BuildKit knows none, host and default", im.Network)
-	}
-	hosts, err := extraHosts(im.ExtraHosts, hostGateway)
+	attrs, err := llb.Attrs(im, hostGateway)
 	if err != nil {
 		return nil, err
 	}
-	if hosts != "" {
-		attrs["add-hosts"] = hosts
-	}
-	if im.ShmSize != "" {
-		size, err := units.RAMInBytes(im.ShmSize)
-		if err != nil {
-			return nil, fmt.Errorf("shm-size: %w", err)
+	if req.Frontend != "" { // without it, the linked frontend serves whatever the syntax line says
+		delete(attrs, "cmdline")
+		if len(im.Contexts) > 0 {
+			attrs["frontend.caps"] = "moby.buildkit.frontend.contexts+forward"
 		}
-		if size > 0 {
-			attrs["shm-size"] = strconv.FormatInt(size, 10)
-		}
-	}
-	if len(im.Ulimits) > 0 {
-		limits := make([]string, len(im.Ulimits))
-		for i, text := range im.Ulimits {
-			limit, err := units.ParseUlimit(text)
-			if err != nil {
-				return nil, fmt.Errorf("ulimit %q: %w", text, err)
-			}
-			limits[i] = limit.String()
-		}
-		attrs["ulimit"] = strings.Join(limits, ",")
 	}
 	return attrs, nil
-}
-
-// extraHosts gives "name=ip,…", one entry an address.
-func extraHosts(hosts map[string]string, gateway func() (string, error)) (string, error) {
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(hosts)) {
-		for ip := range strings.SplitSeq(hosts[name], ",") {
-			if ip == "host-gateway" {
-				found, err := gateway()
-				if err != nil {
-					return "", fmt.Errorf("extra host %s: %w", name, err)
-				}
-				ip = found
-			}
-			ip = strings.TrimSuffix(strings.TrimPrefix(ip, "["), "]")
-			if net.ParseIP(ip) == nil {
-				return "", fmt.Errorf("extra host %s: %q is no ip address", name, ip)
-			}
-			list = append(list, name+"="+ip)
-		}
-	}
-	return strings.Join(list, ","), nil
 }
 
 // allowed are the entitlements that BuildKit itself knows; those of bake's own
@@ -151,37 +83,20 @@ func addContexts(so *client.SolveOpt, req *Request) error {
 			so.FrontendAttrs["dockerfilekey"] = "dockerfile"
 		}
 	}
-	for _, nc := range req.Image.Contexts {
-		// The frontend looks a context up by its familiar name.
-		named, err := reference.ParseNormalizedNamed(nc.Name)
+	mounts := llb.LocalContexts(req.Image)
+	for i, nc := range req.Image.Contexts {
+		name, err := llb.ContextName(nc.Name)
 		if err != nil {
-			return fmt.Errorf("named context %q: %w", nc.Name, err)
+			return err
 		}
-		name := strings.TrimSuffix(reference.FamiliarString(named), ":latest")
-		if req.Frontend != "" {
-			so.FrontendAttrs["frontend.caps"] = "moby.buildkit.frontend.contexts+forward"
-		}
-		switch {
-		case nc.Image != "":
-			ref := req.Parents[nc.Image]
-			if ref == "" {
-				return fmt.Errorf("named context %q: image %s has no reference", nc.Name, nc.Image)
-			}
-			so.FrontendAttrs["context:"+name] = "docker-image://" + ref
-		case nc.Ref != "":
-			so.FrontendAttrs["context:"+name] = "docker-image://" + strings.TrimPrefix(nc.Ref, "docker-image://")
-		case strings.HasPrefix(nc.URL, "oci-layout://"):
+		if strings.HasPrefix(nc.URL, "oci-layout://") {
 			if err := addLayout(so, req, name, nc.URL); err != nil {
 				return fmt.Errorf("named context %q: %w", nc.Name, err)
 			}
-		case nc.URL != "":
-			so.FrontendAttrs["context:"+name] = nc.URL
-		default:
-			// The mounts "context" and "dockerfile" are taken.
-			mount := "named:" + name
+		}
+		if mount := llb.LocalName(i); mounts[mount] != "" {
 			source := req.Named[nc.Name]
 			so.LocalMounts[mount] = sourceFS(source)
-			so.FrontendAttrs["context:"+name] = "local:" + mount
 			so.FrontendAttrs["sharedkey:localdir:"+name] = sourceKey(source)
 		}
 	}

@@ -66,29 +66,42 @@ func TestFrontendAttrs(t *testing.T) {
 	}
 }
 
+// contexts gives the solve options of a request as Build fills them in.
+func contexts(req *Request) (client.SolveOpt, error) {
+	attrs, err := frontendAttrs(req, nil)
+	so := client.SolveOpt{FrontendAttrs: attrs}
+	if err == nil {
+		err = addContexts(&so, req)
+	}
+	return so, err
+}
+
 func TestContexts(t *testing.T) {
-	so := client.SolveOpt{FrontendAttrs: map[string]string{}}
-	err := addContexts(&so, &Request{
+	so, err := contexts(&Request{
 		Image: impact.Image{RemoteContext: "https://x/y.git#v1", Dockerfile: "sub/Dockerfile", Contexts: []impact.NamedContext{
 			{Name: "docker.io/library/alpine:latest", Image: "a"}, {Name: "src", URL: "https://x/z.git"}, {Name: "dir", Dir: "d"},
 		}},
 		Parents: map[string]string{"a": "docker.io/library/a:1"},
 		Named:   map[string]Source{"dir": {Key: "k"}},
 	})
-	want := map[string]string{
+	if err != nil || len(so.LocalMounts) != 1 || so.SharedKey == "" {
+		t.Errorf("%v %v", err, so.LocalMounts)
+	}
+	for k, v := range map[string]string{
 		"context": "https://x/y.git#v1", "filename": "sub/Dockerfile",
 		"context:alpine": "docker-image://docker.io/library/a:1", "context:src": "https://x/z.git",
-		"context:dir": "local:named:dir", "sharedkey:localdir:dir": "k",
+		"context:dir": "local:named-2", "sharedkey:localdir:dir": "k",
+	} {
+		if so.FrontendAttrs[k] != v {
+			t.Errorf("%s is %q, want %q", k, so.FrontendAttrs[k], v)
+		}
 	}
-	if err != nil || !maps.Equal(so.FrontendAttrs, want) || len(so.LocalMounts) != 1 || so.SharedKey == "" {
-		t.Errorf("%v %v %v", err, so.FrontendAttrs, so.LocalMounts)
-	}
-	so = client.SolveOpt{FrontendAttrs: map[string]string{}}
-	if err := addContexts(&so, &Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}}); err != nil || so.SharedKey != "k" || len(so.LocalMounts) != 2 {
+	so, err = contexts(&Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
+	if err != nil || so.SharedKey != "k" || len(so.LocalMounts) != 2 {
 		t.Errorf("%v %+v", err, so)
 	}
-	for _, nc := range []impact.NamedContext{{Name: "UP", Dir: "x"}, {Name: "l", URL: "oci-layout:///nonexistent"}} {
-		if err := addContexts(&so, &Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
+	for _, nc := range []impact.NamedContext{{Name: "UP", Dir: "x"}, {Name: "l", URL: "oci-layout:///nonexistent"}, {Name: "i", Image: "none"}} {
+		if _, err := contexts(&Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
 			t.Errorf("%+v: %v", nc, err)
 		}
 	}

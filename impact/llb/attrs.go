@@ -96,7 +96,7 @@ func Attrs(im impact.Image, hostGateway func() (string, error)) (map[string]stri
 		case c.Ref != "":
 			attrs["context:"+name] = "docker-image://" + strings.TrimPrefix(c.Ref, "docker-image://")
 		case c.Dir != "":
-			attrs["context:"+name] = "local:" + localName(i)
+			attrs["context:"+name] = "local:" + LocalName(i)
 		case c.URL != "":
 			attrs["context:"+name] = c.URL
 		}
@@ -136,9 +136,9 @@ func ContextName(name string) (string, error) {
 	return strings.TrimSuffix(reference.FamiliarString(named), ":latest"), nil
 }
 
-// localName is the local source of an image's i-th named context; "context" and
+// LocalName is the local source of an image's i-th named context; "context" and
 // "dockerfile" are taken.
-func localName(i int) string { return fmt.Sprintf("named-%d", i) }
+func LocalName(i int) string { return fmt.Sprintf("named-%d", i) }
 
 // LocalContexts gives the local sources that an image's build reads, and the
 // folder of each: "context" for its build context, and one for each named context
@@ -150,7 +150,7 @@ func LocalContexts(im impact.Image) map[string]string {
 	}
 	for i, c := range im.Contexts {
 		if c.Dir != "" {
-			dirs[localName(i)] = c.Dir
+			dirs[LocalName(i)] = c.Dir
 		}
 	}
 	return dirs
