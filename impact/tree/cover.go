@@ -24,6 +24,10 @@ type cover struct {
 	prefix string // cut from the parts' paths
 
 	links []*entry // symlinks that were followed
+
+	// matches are the paths of symlinks that wildcards matched. The copy follows
+	// each of them, even if a pattern leaves it out of the digest.
+	matches []string
 }
 
 // part is one path that a selection includes.
@@ -76,6 +80,11 @@ func (s *scope) cover(ctx context.Context, sel impact.Selection) (*cover, error)
 	for _, required := range sel.Required {
 		if !slices.ContainsFunc(c.parts, func(w *part) bool { return strings.HasPrefix(w.path, required) }) {
 			return nil, &absentError{path: required, seeks: []string{required}}
+		}
+	}
+	for _, p := range c.matches {
+		if _, err := s.mustResolve(ctx, p, p, sel.Follow); err != nil {
+			return nil, err
 		}
 	}
 	for _, w := range c.parts {
@@ -148,6 +157,9 @@ func (s *scope) includedPaths(ctx context.Context, sel impact.Selection, p strin
 		w.deepest = depthOf(w.pattern)
 	}
 	f, err := s.resolve(ctx, start, follow)
+	if errors.Is(err, errManyLinks) {
+		return nil, &absentError{path: sel.Path, seeks: []string{start}, follow: follow}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +190,9 @@ func (w *walker) visit(ctx context.Context, n *node, fn string, parents []*part)
 				}
 				return w.visitKids(ctx, n, fn, parents)
 			}
-			w.matched = fn
+			if w.matched = fn; n.isLink() {
+				w.cover.matches = append(w.cover.matches, fn)
+			}
 		}
 		below = w.matched
 	}

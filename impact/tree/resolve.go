@@ -21,7 +21,10 @@ var errManyLinks = errors.New("too many links")
 
 // resolve finds a path as BuildKit does (cache/contenthash, getFollowLinks):
 // symlinks lead no further up than the context's root, and a part that is not
-// there is taken as a plain name. follow is for a link at the end of the path.
+// there is taken as a plain name. follow is for a link at the end of the path. A
+// link whose text goes back up through another link ("l/../x") is where BuildKit
+// disagrees with itself: its copy drops "l/.." from the text. Here the digest's
+// rule counts.
 func (s *scope) resolve(ctx context.Context, p string, follow bool) (found, error) {
 	var f found
 	at, rest := "/", strings.TrimPrefix(p, "/")
