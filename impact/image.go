@@ -94,4 +94,5 @@ type Phase struct {
 	Optional bool     `json:"-"`        // left out by --skip-optional
 	OnPush   string   `json:"-"`        // "build", "warn", "skip" or "" (build)
 	Images   []string `json:"images"`
+	Estimate *float64 `json:"estimate_s,omitempty"` // in a plan: seconds of its images alone
 }

@@ -20,17 +20,20 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 	if err != nil {
 		return err
 	}
+	m, err := connect(ctx, f, true)
+	if err != nil {
+		return err
+	}
+	defer m.engine.Close()
 	w, err := openWorkspace(ctx, v, f)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	m, err := w.openMemory(ctx, true)
-	if err != nil {
+	if err := m.open(ctx, w, true); err != nil {
 		return err
 	}
-	defer m.engine.Close()
-	release, err := w.lock(ctx)
+	release, err := w.lock(ctx, func() { m.again(ctx) })
 	if err != nil {
 		return err
 	}
@@ -87,11 +90,17 @@ func progressMode(f *flags) (string, error) {
 	return mode, oneOf(from, mode, "auto", "tty", "plain", "json", "quiet")
 }
 
-// lock makes this the only run of the repository.
-func (w *workspace) lock(ctx context.Context) (release func() error, err error) {
+// lock makes this the only run of the repository. waited is called when another
+// had to end first.
+func (w *workspace) lock(ctx context.Context, waited func()) (release func() error, err error) {
+	had := false
 	release, err = docker.Acquire(ctx, filepath.Join(w.state, "lock"), !w.flags.noWait, func(h docker.Holder) {
 		w.voice.tell("rebuild: waiting for %s", h)
+		had = true
 	})
+	if had {
+		waited()
+	}
 	var locked *docker.Locked
 	if errors.As(err, &locked) {
 		return nil, hinted{err, "without --no-wait, rebuild waits for it"}
@@ -139,7 +148,7 @@ func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*doc
 	if err := records.Tidy(); err != nil {
 		w.voice.warn("%v", err)
 	}
-	held, err := p.memory.held(ctx)
+	held, err := p.memory.held()
 	if err != nil {
 		return nil, err
 	}

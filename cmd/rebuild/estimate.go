@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"rebuild/docker"
 	"rebuild/impact"
 )
@@ -10,57 +13,89 @@ import (
 // second when layers are exported.
 const assumedOverhead = 0.3
 
-// estimate fills in what the plan will take, from the steps' recorded times. An
-// image of which some step was never seen has none, and neither has the plan.
-func (p *planning) estimate(slots int) {
-	known := map[string]float64{}
-	for _, rec := range p.records {
+// history is what steps took when they last ran, in seconds.
+type history struct {
+	steps map[string]float64 // by BuildKit's name
+	kinds map[string]float64 // mean of all steps of an instruction
+}
+
+func newHistory(records map[string]*docker.Record) history {
+	h := history{steps: map[string]float64{}, kinds: map[string]float64{}}
+	seen := map[string]float64{}
+	for _, rec := range records {
 		for step, s := range rec.Steps {
-			known[step] = max(known[step], s)
+			h.steps[step] = max(h.steps[step], s)
+			kind := instructionOf(step)
+			h.kinds[kind] += s
+			seen[kind]++
 		}
 	}
-	complete := true
-	var tasks []impact.Task
+	for kind, n := range seen {
+		h.kinds[kind] /= n
+	}
+	return h
+}
+
+// instructionOf is the instruction in a step's name: RUN of "[2/5] RUN make".
+func instructionOf(step string) string {
+	_, after, ok := strings.Cut(step, "] ")
+	if !ok {
+		after = step
+	}
+	word, _, _ := strings.Cut(after, " ")
+	return word
+}
+
+// step is what a step will take: its own time, that of the same step in another
+// image, or for one that never ran the mean of its kind.
+func (h history) step(name string, own *docker.Record) float64 {
+	if own != nil {
+		if s, ok := own.Steps[name]; ok {
+			return s
+		}
+	}
+	if s, ok := h.steps[name]; ok {
+		return s
+	}
+	return h.kinds[instructionOf(name)]
+}
+
+// estimate fills in what the plan will take on so many slots, from the recorded
+// times of steps. Before the first build there are none, and no estimate.
+func (p *planning) estimate(slots int) {
+	h := newHistory(p.records)
+	if len(h.steps) == 0 {
+		return
+	}
+	tasks := map[string]impact.Task{}
+	var all []impact.Task
 	for _, name := range p.target.Order {
 		im := p.plan.Image(name)
 		if im.Action != impact.Rebuild || !im.Selected {
 			continue
 		}
-		s, ok := imageSeconds(im, p.records[name], known)
-		if ok {
-			im.Estimate = &s
-		} else {
-			complete = false
+		total := assumedOverhead
+		for _, l := range im.Layers {
+			if l.Step && l.State == impact.Invalidated {
+				total += h.step(l.Name, p.records[name])
+			}
 		}
-		tasks = append(tasks, impact.Task{Name: name, Parents: im.Parents, Phase: im.Phase, Cost: s})
+		im.Estimate = &total
+		tasks[name] = impact.Task{Name: name, Parents: im.Parents, Phase: im.Phase, Cost: total}
+		all = append(all, tasks[name])
 	}
-	if complete {
-		total := impact.Makespan(tasks, slots)
-		p.plan.Estimate = &total
+	whole := impact.Makespan(all, slots)
+	p.plan.Estimate = &whole
+	for i, ph := range p.plan.Phases {
+		var some []impact.Task
+		for _, t := range all {
+			if slices.Contains(ph.Images, t.Name) {
+				some = append(some, t)
+			}
+		}
+		span := impact.Makespan(some, slots)
+		p.plan.Phases[i].Estimate = &span
 	}
-}
-
-// imageSeconds adds up the steps that a build will run. A step is known by its
-// own record, else by that of another image with the same step.
-func imageSeconds(im *impact.ImagePlan, rec *docker.Record, known map[string]float64) (float64, bool) {
-	total := assumedOverhead
-	for _, l := range im.Layers {
-		if !l.Step || l.State != impact.Invalidated {
-			continue
-		}
-		s, ok := 0.0, false
-		if rec != nil {
-			s, ok = rec.Steps[l.Name]
-		}
-		if !ok {
-			s, ok = known[l.Name]
-		}
-		if !ok {
-			return total, false
-		}
-		total += s
-	}
-	return total, true
 }
 
 // costs are the estimates that order a run's images.

@@ -18,36 +18,54 @@ type memory struct {
 	dir     string // of the records of all engines
 	records *docker.Records
 
-	once   sync.Once
-	images docker.Images
-	err    error // why the engine could not be asked
+	// held lists what the engine holds, asked once.
+	held func() (docker.Images, error)
 
 	mu      sync.Mutex
 	bases   map[string]impact.Base // guarded by mu
 	assumed []string               // guarded by mu: references that nobody has seen
 }
 
-// openMemory connects to the engine. With need the engine must answer; without,
-// the records of the one used last serve.
-func (w *workspace) openMemory(ctx context.Context, need bool) (*memory, error) {
-	engine, err := docker.Connect(ctx, docker.Options{Host: w.flags.host, Context: w.flags.dockerContext, Builder: w.flags.builder})
+// connect prepares the connection to the engine that the flags name, and with ask
+// begins to ask it what it is and holds: the answers take longer than all else of a
+// plan.
+func connect(ctx context.Context, f *flags, ask bool) (*memory, error) {
+	engine, err := docker.Connect(ctx, docker.Options{Host: f.host, Context: f.dockerContext, Builder: f.builder})
 	if err != nil {
 		return nil, err
 	}
-	m := &memory{engine: engine, dir: filepath.Join(w.state, "records"), bases: map[string]impact.Base{}}
+	m := &memory{engine: engine, bases: map[string]impact.Base{}}
+	m.held = sync.OnceValues(func() (docker.Images, error) { return engine.Images(ctx) })
+	if ask {
+		go func() { _, _ = engine.ID(ctx) }() // asked again, it answers at once
+		go func() { _, _ = m.held() }()
+	}
+	return m, nil
+}
+
+// open finds the records of the engine. With need the engine must answer; without,
+// the records of the one used last serve.
+func (m *memory) open(ctx context.Context, w *workspace, need bool) error {
+	m.dir = filepath.Join(w.state, "records")
 	if id := docker.LastEngine(m.dir); id != "" && !need {
 		m.records = docker.OpenRecords(m.dir, id)
-		return m, nil
+		return nil
 	}
-	id, err := engine.ID(ctx)
+	id, err := m.engine.ID(ctx)
+	if err != nil && need {
+		return err
+	}
 	if err != nil {
-		if need {
-			return nil, err
-		}
-		m.err, id = err, "none"
+		id = "none"
+		m.held = func() (docker.Images, error) { return docker.Images{}, err }
 	}
 	m.records = docker.OpenRecords(m.dir, id)
-	return m, nil
+	return nil
+}
+
+// again forgets what the engine held: another run may have changed it.
+func (m *memory) again(ctx context.Context) {
+	m.held = sync.OnceValues(func() (docker.Images, error) { return m.engine.Images(ctx) })
 }
 
 // remember notes the engine for plans without one.
@@ -57,16 +75,6 @@ func (m *memory) remember(ctx context.Context) error {
 		return err
 	}
 	return docker.UseEngine(m.dir, id)
-}
-
-// held lists what the engine holds, asked once.
-func (m *memory) held(ctx context.Context) (docker.Images, error) {
-	m.once.Do(func() {
-		if m.err == nil {
-			m.images, m.err = m.engine.Images(ctx)
-		}
-	})
-	return m.images, m.err
 }
 
 // external says what a reference from outside the catalog stands for, as it was
@@ -93,7 +101,7 @@ func (m *memory) base(ctx context.Context, ref, platform string, live bool) impa
 			return knownBase(im)
 		}
 	}
-	held, err := m.held(ctx)
+	held, err := m.held()
 	if err != nil {
 		if im, ok := m.records.Base(ref); ok {
 			return knownBase(im)

@@ -49,20 +49,23 @@ func runPlan(ctx context.Context, v *voice, f *flags, args []string) error {
 
 // planFor makes a plan for the verbs that only look.
 func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning, error) {
+	m, err := connect(ctx, f, f.since == "")
+	if err != nil {
+		return nil, err
+	}
+	defer m.engine.Close()
 	w, err := openWorkspace(ctx, v, f)
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	m, err := w.openMemory(ctx, false)
-	if err != nil {
+	if err := m.open(ctx, w, false); err != nil {
 		return nil, err
 	}
-	defer m.engine.Close()
 	live := false
 	if f.since == "" {
 		// What the engine holds decides; without it the records must do.
-		_, err := m.held(ctx)
+		_, err := m.held()
 		if live = err == nil; !live && ctx.Err() == nil {
 			v.tell("rebuild: note: %v; whether the images are still there is left out", err)
 		}
@@ -79,7 +82,7 @@ func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning,
 		v.tell("rebuild: note: %s", left)
 	}
 	if p.plan.Estimate == nil && len(p.plan.Phases) > 0 {
-		v.tell("rebuild: note: there is no history yet to estimate from: some of these steps were never built here")
+		v.tell("rebuild: note: there is no history yet to estimate from")
 	}
 	return p, nil
 }
@@ -105,11 +108,14 @@ func brokenError(p *impact.Plan) error {
 
 // graph gives the images at a tree, without a plan.
 func (w *workspace) graph(ctx context.Context, args []string) (*impact.Snapshot, []impact.Phase, []string, error) {
-	m, err := w.openMemory(ctx, false)
+	m, err := connect(ctx, w.flags, false)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	defer m.engine.Close()
+	if err := m.open(ctx, w, false); err != nil {
+		return nil, nil, nil, err
+	}
 	p := &planning{}
 	if _, err := w.targetTree(ctx, p); err != nil {
 		return nil, nil, nil, err

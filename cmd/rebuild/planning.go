@@ -175,7 +175,7 @@ func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs,
 	var held docker.Images
 	if live {
 		var err error
-		if held, err = p.memory.held(ctx); err != nil {
+		if held, err = p.memory.held(); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,11 @@ func printPlan(v *voice, p *impact.Plan) {
 		if ph.Critical {
 			title += " (critical)"
 		}
-		v.say("%s", v.bold(title))
+		title = v.bold(title)
+		if ph.Estimate != nil {
+			title += ", about " + seconds(*ph.Estimate)
+		}
+		v.say("%s", title)
 		for _, name := range ph.Images {
 			printImage(v, p.Image(name), width)
 		}
