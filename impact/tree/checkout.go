@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,12 +24,13 @@ type checkout struct {
 	open   func() (*filters, error)
 }
 
-// filters are the git commands that convert. They run on an index of the commit and
-// an empty working tree, because git looks for attributes there, in this order.
+// filters are the git commands that convert. They run on a working tree that holds
+// nothing but the commit's attributes, because that is where git looks for them.
 type filters struct {
 	git     program
 	attr    *pipe // check-attr
 	content *pipe // cat-file
+	folders table[string, bool]
 }
 
 func newCheckout(r *Repository, commit string, read func(context.Context, string) ([]byte, error)) *checkout {
@@ -42,19 +44,10 @@ func (c *checkout) start() (*filters, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty := filepath.Join(dir, "tree")
-	if err := os.Mkdir(empty, 0o777); err != nil {
-		return nil, err
-	}
 	git := program{
-		dir:  empty,
-		repo: []string{"--git-dir=" + c.repo.GitDir, "--work-tree=" + empty},
-		env:  []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")},
-	}
-	// The settings that would leave traces in the repository itself.
-	if _, err := git.run(context.Background(), "-c", "core.splitIndex=false", "-c", "core.sparseCheckout=false",
-		"-c", "core.fsmonitor=false", "read-tree", c.commit); err != nil {
-		return nil, err
+		dir:  dir,
+		repo: []string{"--git-dir=" + c.repo.GitDir, "--work-tree=" + dir},
+		env:  []string{"GIT_INDEX_FILE=" + filepath.Join(dir, ".none")},
 	}
 	return &filters{
 		git:     git,
@@ -63,13 +56,47 @@ func (c *checkout) start() (*filters, error) {
 	}, nil
 }
 
+// filters gives the commands, with the attributes in place that count for a path.
+func (c *checkout) filters(ctx context.Context, p string) (*filters, error) {
+	f, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	return f, c.place(ctx, f, path.Dir(p))
+}
+
+// place writes the attributes of a folder and of those above it.
+func (c *checkout) place(ctx context.Context, f *filters, dir string) error {
+	_, err := f.folders.get(dir, func() (bool, error) {
+		if dir != "." {
+			if err := c.place(ctx, f, path.Dir(dir)); err != nil {
+				return false, err
+			}
+		}
+		name := child(dir, ".gitattributes")
+		text, err := c.attrs.read(ctx, name)
+		if missing(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		file := filepath.Join(f.git.dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			return false, err
+		}
+		return true, os.WriteFile(file, text, 0o666)
+	})
+	return err
+}
+
 // converts tells whether a file's content is not its blob's.
 func (c *checkout) converts(ctx context.Context, path string) (bool, error) {
 	may, err := c.attrs.mayConvert(ctx, path)
 	if err != nil || !may {
 		return false, err
 	}
-	f, err := c.open()
+	f, err := c.filters(ctx, path)
 	if err != nil {
 		return false, err
 	}
@@ -82,7 +109,7 @@ func (c *checkout) converts(ctx context.Context, path string) (bool, error) {
 
 // convert gives a blob as the file of that path.
 func (c *checkout) convert(ctx context.Context, path, id string) ([]byte, error) {
-	f, err := c.open()
+	f, err := c.filters(ctx, path)
 	if err != nil {
 		return nil, err
 	}

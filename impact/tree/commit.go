@@ -164,7 +164,7 @@ func (c *commitSource) stream(ctx context.Context, e *entry) (io.ReadCloser, err
 	if !converts {
 		return c.repo.git.stream("cat-file", "blob", e.id)
 	}
-	f, err := c.checkout.open()
+	f, err := c.checkout.filters(ctx, e.path)
 	if err != nil {
 		return nil, err
 	}
