@@ -175,7 +175,7 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 
 // Images lists what the engine holds, in one call.
 func (e *Engine) Images(ctx context.Context) (Images, error) {
-	found := Images{refs: map[string]string{}, tagged: map[string]bool{}}
+	found := Images{known: !e.IsBuilder(), refs: map[string]string{}, tagged: map[string]bool{}}
 	if e.IsBuilder() {
 		return found, nil
 	}

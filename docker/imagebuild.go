@@ -37,12 +37,12 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 		}
 		return o
 	}
-	o.Result, o.Ran = res, b.ran(res)
+	o.Result, o.Ran = res, len(b.planned(res))
 	// The image is there now, so the record must be written even when the run is
 	// being stopped.
 	ctx = context.WithoutCancel(ctx)
 	if o.Changed, err = b.changed(ctx); err == nil {
-		o.record, err = b.record(res, o.Changed)
+		o.record, err = b.record(res, o.Duration, o.Changed)
 	}
 	if err != nil {
 		o.Err = err
@@ -77,21 +77,22 @@ func (b *imageBuild) build(ctx context.Context) (*Result, error) {
 	return res, err
 }
 
-// ran counts the steps of the plan that were executed.
-func (b *imageBuild) ran(res *Result) int {
-	steps := map[string]bool{}
+// planned lists the steps of the plan that were executed, and no others: BuildKit
+// also counts reading the Dockerfile, loading a base or exporting.
+func (b *imageBuild) planned(res *Result) []Step {
+	names := map[string]bool{}
 	for _, l := range b.foretold.Layers {
 		if l.Step {
-			steps[l.Name] = true
+			names[l.Name] = true
 		}
 	}
-	n := 0
+	var steps []Step
 	for _, s := range res.Steps {
-		if s.Ran() && steps[s.Name] {
-			n++
+		if s.Ran() && names[s.Name] {
+			steps = append(steps, s)
 		}
 	}
-	return n
+	return steps
 }
 
 // changed tells whether the image's files were edited while it was built: then
@@ -106,7 +107,7 @@ func (b *imageBuild) changed(ctx context.Context) (bool, error) {
 
 // record keeps what the build saw and made. Of one whose files were edited it
 // keeps no state, so that the next run builds it again.
-func (b *imageBuild) record(res *Result, changed bool) (*Record, error) {
+func (b *imageBuild) record(res *Result, took time.Duration, changed bool) (*Record, error) {
 	rec := &Record{
 		Image: b.name, ImageID: res.ImageID, Refs: b.of.refs(b.name),
 		Parents: b.parents, Chain: res.Chain, Config: res.Config,
@@ -114,11 +115,15 @@ func (b *imageBuild) record(res *Result, changed bool) (*Record, error) {
 	}
 	if b.old != nil {
 		maps.Copy(rec.Steps, b.old.Steps)
+		rec.Overhead = b.old.Overhead
 	}
-	for _, s := range res.Steps {
-		if s.Ran() {
-			rec.Steps[s.Name] = s.Duration().Seconds()
-		}
+	beside := took
+	for _, s := range b.planned(res) {
+		rec.Steps[s.Name] = s.Duration().Seconds()
+		beside -= s.Duration()
+	}
+	if beside > 0 && beside < took {
+		rec.Overhead = beside.Seconds()
 	}
 	if !changed {
 		rec.State = b.state

@@ -17,6 +17,7 @@ type Image struct {
 
 // Images is what an engine held at one moment.
 type Images struct {
+	known  bool              // false for a builder, which has no store to ask
 	refs   map[string]string // normalised reference -> image id
 	tagged map[string]bool   // image id -> it has a tag
 }
@@ -35,6 +36,9 @@ func (im *Images) add(id string, tags, digests []string) {
 		}
 	}
 }
+
+// Known tells whether the engine could say what it holds; a builder cannot.
+func (im Images) Known() bool { return im.known }
 
 // ID is the id of the image that a normalised reference (with tag or digest)
 // names, "" when there is none.

@@ -34,6 +34,7 @@ type Record struct {
 	Chain      []string                 `json:"chain,omitempty"`      // diff ids of the root filesystem
 	Config     impact.Digest            `json:"config,omitempty"`     // see Result.Config
 	Steps      map[string]float64       `json:"steps,omitempty"`      // step name -> seconds, when it last ran
+	Overhead   float64                  `json:"overhead,omitempty"`   // seconds that a build took beside its steps, when some ran
 	Built      time.Time                `json:"built,omitzero"`
 
 	Failed      bool          `json:"failed,omitempty"`       // the last build, after the one above

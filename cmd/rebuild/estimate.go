@@ -8,10 +8,12 @@ import (
 	"rebuild/impact"
 )
 
-// assumedOverhead is what a build takes beside its steps, in seconds: the
-// session, the file sync, the export. Seen: 50 ms when all is cached, up to a
-// second when layers are exported.
-const assumedOverhead = 0.3
+// What a build takes beside its steps, in seconds: the session, the file sync, the
+// export. Seen: 50 ms when all is cached, up to a second when layers are exported.
+const (
+	cachedOverhead  = 0.1
+	assumedOverhead = 0.5 // of an image that has not run any step yet
+)
 
 // history is what steps took when they last ran, in seconds.
 type history struct {
@@ -74,7 +76,7 @@ func (p *planning) estimate(slots int) {
 		if im.Action != impact.Rebuild || !im.Selected {
 			continue
 		}
-		total := assumedOverhead
+		total := overhead(im, p.records[name])
 		for _, l := range im.Layers {
 			if l.Step && l.State == impact.Invalidated {
 				total += h.step(l.Name, p.records[name])
@@ -98,11 +100,21 @@ func (p *planning) estimate(slots int) {
 	}
 }
 
+func overhead(im *impact.ImagePlan, rec *docker.Record) float64 {
+	switch {
+	case im.Foretold() == 0:
+		return cachedOverhead
+	case rec != nil && rec.Overhead > 0:
+		return rec.Overhead
+	}
+	return assumedOverhead
+}
+
 // costs are the estimates that order a run's images.
 func (p *planning) costs() map[string]float64 {
 	costs := map[string]float64{}
 	for _, im := range p.plan.Images {
-		costs[im.Name] = assumedOverhead * float64(1+im.Foretold())
+		costs[im.Name] = assumedOverhead * float64(1+im.Foretold()) // more steps, more time, as far as anybody knows
 		if im.Estimate != nil {
 			costs[im.Name] = *im.Estimate
 		}

@@ -244,6 +244,9 @@ func builtFrom(rec *docker.Record, st *impact.State) bool {
 }
 
 func absent(im impact.Image, held docker.Images) string {
+	if !held.Known() {
+		return ""
+	}
 	for _, ref := range im.Refs {
 		if held.ID(ref) == "" {
 			return ref
@@ -255,7 +258,7 @@ func absent(im impact.Image, held docker.Images) string {
 // amiss says what the engine lacks of what a record promises, "" when nothing.
 func amiss(cat impact.Catalog, name string, rec *docker.Record, held docker.Images) string {
 	im, ok := cat.Image(name)
-	if !ok || rec.ImageID == "" {
+	if !ok || rec.ImageID == "" || !held.Known() {
 		return ""
 	}
 	if !held.Has(rec.ImageID) {
