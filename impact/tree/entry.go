@@ -31,6 +31,7 @@ type entry struct {
 	path string      // slash path from the root of the tree, or absolute
 	kind fs.FileMode // type bits only
 	git  bool        // a submodule's commit
+	text bool        // a symlink that lies on the disk as a file (core.symlinks=false)
 	id   string      // of the object, in a commit or the index
 
 	mu     sync.Mutex

@@ -73,7 +73,7 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 		case tracked == nil:
 			untracked = append(untracked, e)
 		case f.kind.IsRegular() && tracked.mode == gitSymlink && !g.symlinks:
-			e.kind = fs.ModeSymlink
+			e.kind, e.text = fs.ModeSymlink, true
 		}
 		entries = append(entries, e)
 	}
@@ -274,22 +274,17 @@ func (g *gitDisk) hashObject(ctx context.Context, p string) (impact.Digest, erro
 	return impact.Digest(id), err
 }
 
+// fillLink reads a symlink, which need not be one on the disk.
 func (g *gitDisk) fillLink(ctx context.Context, e *entry) error {
-	tracked := g.index.find(e.path)
-	if e.id != "" || !g.symlinks && tracked != nil && tracked.mode == gitSymlink {
-		return g.fillLinkText(ctx, e, tracked)
-	}
-	return g.disk.readLink(e)
-}
-
-// fillLinkText reads a symlink that is no symlink on the disk.
-func (g *gitDisk) fillLinkText(ctx context.Context, e *entry, tracked *indexEntry) error {
 	var text []byte
 	var err error
-	if e.id != "" {
+	switch {
+	case e.id != "":
 		text, err = g.repo.objects().blob(ctx, e.id)
-	} else {
+	case e.text:
 		text, err = g.disk.readFile(e.path)
+	default:
+		return g.disk.readLink(e)
 	}
 	if err != nil {
 		return fmt.Errorf("symlink %s: %w", e.path, err)
