@@ -12,19 +12,25 @@ import (
 // export. Seen: 50 ms when all is cached, up to a second when layers are exported.
 const (
 	cachedOverhead  = 0.1
-	assumedOverhead = 0.5 // of an image that has not run any step yet
+	assumedOverhead = 0.5 // before any build ran a step
 )
 
 // history is what steps took when they last ran, in seconds.
 type history struct {
 	steps map[string]float64 // by BuildKit's name
 	kinds map[string]float64 // mean of all steps of an instruction
+
+	overhead float64 // mean of what builds took beside their steps
 }
 
 func newHistory(records map[string]*docker.Record) history {
 	h := history{steps: map[string]float64{}, kinds: map[string]float64{}}
 	seen := map[string]float64{}
+	var overheads []float64
 	for _, rec := range records {
+		if rec.Overhead > 0 {
+			overheads = append(overheads, rec.Overhead)
+		}
 		for step, s := range rec.Steps {
 			h.steps[step] = max(h.steps[step], s)
 			kind := instructionOf(step)
@@ -34,6 +40,13 @@ func newHistory(records map[string]*docker.Record) history {
 	}
 	for kind, n := range seen {
 		h.kinds[kind] /= n
+	}
+	h.overhead = assumedOverhead
+	if len(overheads) > 0 {
+		h.overhead = 0
+		for _, s := range overheads {
+			h.overhead += s / float64(len(overheads))
+		}
 	}
 	return h
 }
@@ -76,7 +89,7 @@ func (p *planning) estimate(slots int) {
 		if im.Action != impact.Rebuild || !im.Selected {
 			continue
 		}
-		total := overhead(im, p.records[name])
+		total := h.beside(im, p.records[name])
 		for _, l := range im.Layers {
 			if l.Step && l.State == impact.Invalidated {
 				total += h.step(l.Name, p.records[name])
@@ -100,14 +113,15 @@ func (p *planning) estimate(slots int) {
 	}
 }
 
-func overhead(im *impact.ImagePlan, rec *docker.Record) float64 {
+// beside is what a build will take beside its steps.
+func (h history) beside(im *impact.ImagePlan, rec *docker.Record) float64 {
 	switch {
 	case im.Foretold() == 0:
 		return cachedOverhead
 	case rec != nil && rec.Overhead > 0:
 		return rec.Overhead
 	}
-	return assumedOverhead
+	return h.overhead
 }
 
 // costs are the estimates that order a run's images.

@@ -73,6 +73,9 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 			TargetPlatform: p,
 		})
 		if err != nil {
+			if bad := badIgnore(ctx, im, read); bad != nil {
+				return nil, bad
+			}
 			return nil, faultOf(im, err)
 		}
 		def, err := res.State.Marshal(ctx, llb.WithCaps(gw.BuildOpts().LLBCaps))

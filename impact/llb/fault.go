@@ -1,11 +1,15 @@
 package llb
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
+	"unicode"
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher"
 
 	"rebuild/impact"
 )
@@ -30,13 +34,51 @@ func faultOf(im impact.Image, err error) error {
 
 // cause is the error's text in one line, lower case at its start.
 func cause(err error) string {
-	s := strings.Join(strings.Fields(err.Error()), " ")
+	s := strings.Join(strings.Fields(printable(err.Error())), " ")
 	if rest, ok := strings.CutPrefix(s, "dockerfile parse error on line "); ok {
 		if _, what, ok := strings.Cut(rest, ": "); ok {
 			s = what
 		}
 	}
 	return s
+}
+
+// printable replaces what would do something to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || unicode.IsSpace(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// badIgnore finds the pattern of an ignore file that cannot be read, and gives the
+// fault with its line; nil when all can be.
+func badIgnore(ctx context.Context, im impact.Image, read impact.ReadFile) *impact.Fault {
+	ignore, err := ignoreFile(ctx, im, read)
+	if err != nil {
+		return &impact.Fault{Path: ignore.File, Cause: cause(err)}
+	}
+	for _, p := range ignore.Patterns {
+		if _, err := patternmatcher.New([]string{p}); err != nil {
+			text, _ := read(ctx, ignore.File) // it was read just now; without, there is no line
+			return &impact.Fault{Path: ignore.File, Line: lineOf(string(text), p), Cause: fmt.Sprintf("pattern %q: %v", printable(p), err)}
+		}
+	}
+	return nil
+}
+
+// lineOf is the line that holds a pattern, 0 when none does as it stands.
+func lineOf(text, pattern string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if strings.Trim(strings.TrimSpace(line), "/") == strings.Trim(pattern, "/") {
+			return n
+		}
+	}
+	return 0
 }
 
 func noDockerfile(im impact.Image, err error) error {
