@@ -195,6 +195,71 @@ func bareBuild(b *testing.B, e *docker.Engine, dir, name string) func() time.Dur
 	}
 }
 
+// BenchmarkParallel runs a graph of images whose steps sleep, and reports the run's
+// time over what no schedule can beat: the longest path, or the work that a slot has
+// to do. What a build takes beside its steps counts as work of each image.
+func BenchmarkParallel(b *testing.B) {
+	e := enginetest.Connect(b)
+	prefix := fmt.Sprintf("rebuild-parallel-%d", time.Now().UnixNano())
+	enginetest.Busybox(b, e, prefix+"/os")
+	dir, bin := b.TempDir(), program(b)
+	const slots, images = 4, 12
+	var def strings.Builder
+	def.WriteString("images:\n")
+	parents := []int{-1, -1, -1, 0, 0, 1, 1, 2, 3, 4, 8, 9}
+	sleeps := []float64{1, 2, 3, 2, 4, 1, 3, 2, 3, 1, 2, 2}
+	for i := range images {
+		fmt.Fprintf(&def, "  i%d: {dockerfile: D%d, tags: [%s/i%d]}\n", i, i, prefix, i)
+		enginetest.Cleanup(b, e, fmt.Sprintf("%s/i%d", prefix, i))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rebuild.yaml"), []byte(def.String()), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	git(b, dir, "init", "-q")
+	run := 0
+	write := func() {
+		run++
+		for i := range images {
+			from := prefix + "/os"
+			if parents[i] >= 0 {
+				from = fmt.Sprintf("%s/i%d", prefix, parents[i])
+			}
+			text := fmt.Sprintf("FROM %s\nRUN sleep %g # %d\n", from, sleeps[i], run)
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("D%d", i)), []byte(text), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	write()
+	command(b, dir, bin, "--progress", "quiet", "-j", fmt.Sprint(slots)) // the history to schedule by
+	var ratios []float64
+	for b.Loop() {
+		write()
+		took := command(b, dir, bin, "--progress", "quiet", "-j", fmt.Sprint(slots)).Seconds()
+		ratios = append(ratios, took/bound(parents, sleeps, slots))
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ratios[len(ratios)/2], "of-bound")
+}
+
+// bound is max(longest path, work / slots), with a second beside each image's
+// sleep: the export of new layers waits for the next full second on fuse-overlayfs.
+func bound(parents []int, sleeps []float64, slots int) float64 {
+	const beside = 1
+	end := make([]float64, len(parents))
+	work, path := 0.0, 0.0
+	for i, p := range parents {
+		end[i] = sleeps[i] + beside
+		if p >= 0 {
+			end[i] += end[p]
+		}
+		work += sleeps[i] + beside
+		path = max(path, end[i])
+	}
+	return max(path, work/float64(slots))
+}
+
 // BenchmarkThousandImages plans 1,000 images, 10 bases and 99 on each.
 func BenchmarkThousandImages(b *testing.B) {
 	bin, dir := program(b), b.TempDir()

@@ -203,12 +203,42 @@ func TestOneRunAtATime(t *testing.T) {
 	}
 }
 
+// TestFewCalls counts what a run asks of the engine that has nothing to do.
+func TestFewCalls(t *testing.T) {
+	p := newProject(t)
+	p.write(t, "slow.Dockerfile", "FROM $P/quick\nCOPY b /\n")
+	if code := <-p.start(t.Context(), io.Discard, io.Discard); code != exitOK {
+		t.Fatalf("exit %d", code)
+	}
+	proxy := newProxy(t, p.engine.Host())
+	t.Setenv("DOCKER_HOST", "unix://"+proxy.path)
+	var out bytes.Buffer
+	if code := <-p.start(t.Context(), &out, io.Discard); code != exitOK || !strings.HasPrefix(out.String(), "nothing to rebuild") {
+		t.Fatalf("exit %d\n%s", code, &out)
+	}
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	if proxy.calls == 0 || proxy.calls > 4 {
+		t.Errorf("%d calls of the engine", proxy.calls)
+	}
+	t.Logf("%d calls of the engine", proxy.calls)
+}
+
 // proxy passes connections on to a socket until it is cut.
 type proxy struct {
 	path     string
 	listener net.Listener
 	mu       sync.Mutex
 	conns    []net.Conn // guarded by mu
+	calls    int        // guarded by mu
+}
+
+// Write counts the requests that pass: each starts with a line that ends so.
+func (p *proxy) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls += bytes.Count(b, []byte(" HTTP/1.1\r\n"))
+	return len(b), nil
 }
 
 func newProxy(t *testing.T, host string) *proxy {
@@ -236,7 +266,7 @@ func newProxy(t *testing.T, host string) *proxy {
 			p.mu.Lock()
 			p.conns = append(p.conns, in, out)
 			p.mu.Unlock()
-			go func() { _, _ = io.Copy(out, in) }()
+			go func() { _, _ = io.Copy(out, io.TeeReader(in, p)) }()
 			go func() { _, _ = io.Copy(in, out) }()
 		}
 	}()
