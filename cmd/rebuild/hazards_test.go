@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rebuild/docker/enginetest"
+)
+
+// TestHazards are stories of constructs that are easily understood wrong: an
+// edit, the plan that is expected, and the verdict of a build. Each has $OS, a base
+// image with a shell, and $P, a prefix for its own tags, which no other story's
+// layers hold.
+func TestHazards(t *testing.T) {
+	e := enginetest.Connect(t)
+	base := fmt.Sprintf("rebuild-hazard/os:%x", rand.Uint64())
+	enginetest.Busybox(t, e, base)
+	judges := map[string]*judge{}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/hazards",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			prefix := fmt.Sprintf("rebuild-hazard-%x", rand.Uint64())
+			env.Setenv("OS", base)
+			env.Setenv("P", prefix)
+			env.Defer(func() { removeTags(t, e, prefix) })
+			return gitEnv(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fill":  fill,
+			"judge": func(ts *testscript.TestScript, _ bool, args []string) { judgeStory(ts, judges, args) },
+			"tag":   func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+		},
+	})
+}
+
+// judgeStory plans, builds, and compares with BuildKit: judge IMAGE=PLAN... A plan
+// is "keep", "error", or "2/3" for a rebuild in which two of three steps run; an
+// image that is not named is kept.
+func judgeStory(ts *testscript.TestScript, judges map[string]*judge, args []string) {
+	dir := ts.MkAbs(".")
+	if judges[dir] == nil {
+		judges[dir] = newJudge(dir)
+	}
+	v, err := judges[dir].judgeNow(context.Background())
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s\n%s", v, v.errs)
+	for _, m := range v.misses() {
+		ts.Fatalf("%s: %s", m.kind, m.what)
+	}
+	want := slices.Clone(args)
+	for _, im := range v.images {
+		if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, im.plan.Name+"=") }) {
+			want = append(want, im.plan.Name+"=keep")
+		}
+	}
+	slices.Sort(want)
+	if got := v.String(); got != strings.Join(want, " ") {
+		var why bytes.Buffer
+		for _, im := range v.images {
+			fmt.Fprintf(&why, "\n%s: %+v", im.plan.Name, im.plan.Reasons)
+			for _, l := range im.layers {
+				fmt.Fprintf(&why, "\n  %-11s ran %-5v %s", l.State, l.ran, l.Name)
+			}
+		}
+		ts.Fatalf("the plan is %s, not %s%s", got, strings.Join(want, " "), why.String())
+	}
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rebuild/docker"
+	"rebuild/impact"
+)
+
+// judge holds the plans of one repository against what BuildKit does.
+type judge struct {
+	dir  string
+	seen map[impact.Digest]bool // layers of all states so far: the engine's cache has them
+}
+
+func newJudge(dir string) *judge { return &judge{dir: dir, seen: map[impact.Digest]bool{}} }
+
+// verdict is what BuildKit says of one plan.
+type verdict struct {
+	images []imageVerdict
+	errs   string // what the run printed
+}
+
+// imageVerdict compares one image's plan with its build.
+type imageVerdict struct {
+	plan    *impact.ImagePlan
+	layers  []layerVerdict
+	failed  error // of its build
+	changed bool  // another root filesystem or config than before
+	misses  []miss
+}
+
+// layerVerdict compares what was foretold of a layer with what was done.
+type layerVerdict struct {
+	*impact.LayerPlan
+	ran   bool
+	apart string // why no plan can tell, "" when it can
+}
+
+// miss is a decision that BuildKit contradicts.
+type miss struct{ kind, what string }
+
+// Kinds of misses. The first three make a plan unsound.
+const (
+	falseCached      = "false cached"           // foretold cached, and executed
+	falseKept        = "false kept"             // kept, and a build gives another image
+	errorNotForetold = "error not foretold"     // planned, and no build succeeds
+	falseInvalidated = "false invalidated"      // foretold invalidated, and found in the cache
+	falseRebuilt     = "rebuilt for nothing"    // a build executes nothing and gives the same image
+	errorNotFound    = "error foretold wrongly" // a build succeeds
+)
+
+func (v *verdict) misses() []miss {
+	var all []miss
+	for _, im := range v.images {
+		all = append(all, im.misses...)
+	}
+	return all
+}
+
+func (v *verdict) image(name string) *imageVerdict {
+	for i := range v.images {
+		if v.images[i].plan.Name == name {
+			return &v.images[i]
+		}
+	}
+	return nil
+}
+
+// judgeNow brings the images up to date as a user would, then builds everything
+// as if nothing were known, and compares both with the plan. What a plan keeps must
+// come out of the second build untouched.
+func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
+	records := filepath.Join(j.dir, ".git", "rebuild", "records")
+	var errs bytes.Buffer
+	first, report, err := j.bring(ctx, &errs, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(records, records+".kept"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	_, all, err := j.bring(ctx, &errs, false)
+	if err == nil {
+		err = errors.Join(os.RemoveAll(records), os.Rename(records+".kept", records))
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := &verdict{errs: errs.String()}
+	j.compare(v, first, report, all)
+	for _, st := range first.target.States {
+		for _, l := range st.Layers {
+			j.seen[l.Key] = true
+		}
+	}
+	return v, nil
+}
+
+// bring is "rebuild --all" in this process. Without belief, images that are said
+// to be broken are built too.
+func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*planning, *docker.Report, error) {
+	f := &flags{dir: j.dir, all: true, parallel: 4}
+	v := newVoice(&bytes.Buffer{}, errs)
+	m, err := connect(ctx, f, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer m.engine.Close()
+	w, err := openWorkspace(ctx, v, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.close()
+	if err := m.open(ctx, w, true); err != nil {
+		return nil, nil, err
+	}
+	p, err := w.newPlanning(ctx, nil, m, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.save(); err != nil {
+		return nil, nil, err
+	}
+	if belief && len(p.plan.Phases) == 0 {
+		return p, &docker.Report{}, nil
+	}
+	if !belief {
+		for i := range p.plan.Images {
+			p.plan.Images[i].Err = nil
+		}
+	}
+	report, err := w.execute(ctx, p, "quiet")
+	return p, report, err
+}
+
+// compare finds the misses.
+func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
+	ran := executed(p.target, report, all)
+	floors := map[impact.Digest]bool{}
+	for _, rec := range p.records {
+		if rec.State == nil {
+			continue
+		}
+		for _, l := range rec.State.Layers {
+			floors[l.Floor] = true
+		}
+	}
+	broken := all.Count(docker.Failed) > 0
+	same := map[string]bool{} // images that came out as they were
+	for _, name := range p.target.Order {
+		ip := p.plan.Image(name)
+		iv := imageVerdict{plan: ip}
+		add := func(kind, format string, args ...any) {
+			iv.misses = append(iv.misses, miss{kind, name + ": " + fmt.Sprintf(format, args...)})
+		}
+		o := all.Outcome(name)
+		iv.failed = o.Err
+		if o.Status == docker.Skipped {
+			iv.failed = fmt.Errorf("its parent %s failed", o.Because)
+		}
+		switch {
+		case iv.failed != nil && ip.Err == nil:
+			add(errorNotForetold, "%v", iv.failed)
+		case iv.failed == nil && ip.Err != nil:
+			add(errorNotFound, "%v", ip.Err)
+		}
+		before := p.records[name]
+		if iv.failed == nil {
+			iv.changed = before == nil || before.Config != o.Result.Config || !slices.Equal(before.Chain, o.Result.Chain)
+			same[name] = !iv.changed
+		}
+		if iv.failed != nil || ip.Err != nil {
+			v.images = append(v.images, iv)
+			continue
+		}
+		parentSame := slices.ContainsFunc(ip.Parents, func(parent string) bool {
+			return same[parent] && p.plan.Image(parent).Action == impact.Rebuild
+		})
+		ranAny, apartAny := false, false
+		for i, l := range planned(p.target.States[name]) {
+			lp := &ip.Layers[i]
+			if !lp.Step {
+				continue
+			}
+			lv := layerVerdict{LayerPlan: lp, ran: ran[l.Key]}
+			switch {
+			case lp.Line == 0 && lp.Stage == "":
+				lv.apart = "inline document"
+			case lp.State != impact.Invalidated:
+			case j.seen[l.Key]:
+				lv.apart = "seen before"
+			case floors[l.Floor]:
+				lv.apart = "compared by content"
+			case parentSame:
+				lv.apart = "parent came out the same"
+			case broken:
+				lv.apart = "another image failed"
+			}
+			ranAny, apartAny = ranAny || lv.ran, apartAny || lv.apart != ""
+			switch {
+			case lp.State == impact.Cached && lv.ran && lv.apart == "":
+				add(falseCached, "%s:%d: %s", lp.Dockerfile, lp.Line, lp.Name)
+			case lp.State == impact.Invalidated && !lv.ran && lv.apart == "":
+				add(falseInvalidated, "%s:%d: %s", lp.Dockerfile, lp.Line, lp.Name)
+			}
+			iv.layers = append(iv.layers, lv)
+		}
+		switch {
+		case ip.Action == impact.Keep && iv.changed:
+			add(falseKept, "a build gives another image")
+		case ip.Action == impact.Rebuild && !iv.changed && !ranAny && !apartAny && !ip.Unsure && !parentSame && byContent(ip):
+			add(falseRebuilt, "%+v", ip.Reasons)
+		}
+		if first := report.Outcome(name); first != nil && first.Result != nil {
+			if first.Result.Config != o.Result.Config || !slices.Equal(first.Result.Chain, o.Result.Chain) {
+				add(falseKept, "built at once after, it is another image")
+			}
+		}
+		v.images = append(v.images, iv)
+	}
+}
+
+// byContent tells whether a rebuild is for what the image is made of, not for what
+// the engine or the records tell.
+func byContent(ip *impact.ImagePlan) bool {
+	return !slices.ContainsFunc(ip.Reasons, func(r impact.Reason) bool {
+		return slices.Contains([]string{impact.ReasonMissing, impact.ReasonNew, impact.ReasonFailed, impact.ReasonForced}, r.Kind) ||
+			r.Kind == impact.ReasonConfig && strings.HasPrefix(r.Detail, "tag ")
+	})
+}
+
+// planned are the layers of a state that a plan lists, in its order.
+func planned(st *impact.State) []impact.StateLayer {
+	return slices.DeleteFunc(slices.Clone(st.Layers), func(l impact.StateLayer) bool { return l.Op == "local" || l.Op == "platforms" })
+}
+
+// executed are the keys of the layers that ran in any of the reports. Equal steps
+// of several images run once, whichever comes first.
+func executed(s *impact.Snapshot, reports ...*docker.Report) map[impact.Digest]bool {
+	ran := map[impact.Digest]bool{}
+	for _, report := range reports {
+		for _, o := range report.Outcomes {
+			if o.Result == nil {
+				continue
+			}
+			names := map[string]bool{}
+			for _, step := range o.Result.Steps {
+				if step.Ran() {
+					names[step.Name] = true
+				}
+			}
+			for _, l := range s.States[o.Image].Layers {
+				if names[l.Name] {
+					ran[l.Key] = true
+				}
+			}
+		}
+	}
+	return ran
+}
+
+// String is one line an image, as hazard stories expect it: "app=2/3" is rebuilt
+// with two of its three steps foretold to run, "app=keep", "app=error".
+func (v *verdict) String() string {
+	words := map[string]bool{}
+	for _, im := range v.images {
+		words[im.plan.Name+"="+im.word()] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(words)), " ")
+}
+
+func (im *imageVerdict) word() string {
+	switch {
+	case im.plan.Err != nil:
+		return "error"
+	case im.plan.Action == impact.Keep:
+		return "keep"
+	}
+	steps := 0
+	for _, l := range im.plan.Layers {
+		if l.Step {
+			steps++
+		}
+	}
+	return fmt.Sprintf("%d/%d", im.plan.Foretold(), steps)
+}
