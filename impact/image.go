@@ -39,6 +39,14 @@ type Image struct {
 	IgnoreArgs []string // build arguments left out of the comparison, never out of the build
 	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")
 	DerivedOf  string   // the image that it is derived from, or ""
+
+	// OnSuccess is the command that a watch runs after each build of the image; ""
+	// for none. It is no part of the build.
+	OnSuccess string `json:",omitempty"`
+
+	// Fault says why this image cannot be built as it is defined, nil when it can.
+	// The others of its definition are not touched by it.
+	Fault *Fault `json:",omitempty"`
 }
 
 // NamedContext is one entry of `--build-context`: exactly one of Image, Ref,

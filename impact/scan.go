@@ -174,7 +174,7 @@ func (sc *scan) cycle(pending []string) error {
 // image finds one image's state, nil when it waits for a parent.
 func (sc *scan) image(ctx context.Context, im Image) *State {
 	r := &resolution{scan: sc, image: im.Name, bases: map[string]Base{}}
-	g, err := sc.Convert(ctx, im, sc.files.ReadFile, r.resolve)
+	g, err := sc.graph(ctx, im, r)
 	if r.waits != "" {
 		sc.mu.Lock()
 		sc.waits[im.Name] = r.waits
@@ -203,6 +203,14 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 	}
 	sc.inherit(st)
 	return st
+}
+
+// graph converts an image whose definition is sound.
+func (sc *scan) graph(ctx context.Context, im Image, r *resolution) (*Graph, error) {
+	if im.Fault != nil {
+		return nil, im.Fault
+	}
+	return sc.Convert(ctx, im, sc.files.ReadFile, r.resolve)
 }
 
 // inherit makes an image that is built on a broken one broken.
@@ -415,6 +423,7 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
+	rest.OnSuccess, rest.Fault = "", nil
 	dt, err := json.Marshal(rest)
 	if err != nil { // plain strings and lists always marshal
 		dt = fmt.Append(nil, rest)

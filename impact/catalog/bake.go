@@ -13,12 +13,9 @@ import (
 	"rebuild/impact"
 )
 
-// The files that bake reads by default, in the order in which it merges them
-// (buildx bake.defaultFilenames, compose-go cli.DefaultFileNames).
-var (
-	composeNames = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
-	bakeNames    = []string{"docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"}
-)
+// bakeNames are the files that bake reads by default besides those of compose,
+// in the order in which it merges them (buildx bake.defaultFilenames).
+var bakeNames = []string{"docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"}
 
 // findBake reads what "docker buildx bake" would read by default in a folder
 // with a docker-bake file; nil when there is none.
@@ -93,8 +90,18 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 		in.opt.FileRelativePaths, _ = strconv.ParseBool(v)
 	}
 	sources := slices.Clone(f.files)
+	if f.project != nil {
+		src, places, err := f.project.bakeFile()
+		if err != nil {
+			return in, err
+		}
+		sources = append(sources, src)
+		in.outline.worded(src.path, places)
+	}
 	if f.doc != nil && len(f.doc.images) > 0 {
-		sources = append(sources, f.doc.bakeFile(opt))
+		src := f.doc.bakeFile(opt)
+		sources = append(sources, src)
+		in.outline.worded(src.path, f.doc.places())
 	}
 	if !opt.Volatile {
 		in.volatile = fixed(sources)
@@ -109,9 +116,6 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 			return in, err
 		}
 		in.outline.add(name, src)
-		if src.path != definer(src.path) {
-			in.outline.own(f.doc)
-		}
 		last := &in.files[len(in.files)-1]
 		if last.Data, err = in.fix(src); err != nil {
 			return in, err
@@ -127,7 +131,7 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 // ownImages refuses an image that both rebuild.yaml and a definition define:
 // bake would merge them.
 func (in *input) ownImages(f *finding) error {
-	if f.doc == nil || len(f.doc.images) == 0 || len(f.files) == 0 {
+	if f.doc == nil || len(f.doc.images) == 0 || len(f.files) == 0 && f.project == nil {
 		return nil
 	}
 	cfg, _, err := bake.ParseFiles(in.definedElsewhere(f), in.builtin, in.vars, in.opt)

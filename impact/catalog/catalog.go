@@ -109,6 +109,7 @@ func assemble(found *finding, opt Options, p paths) (impact.Catalog, error) {
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)
 	}
+	cat.Warnings = slices.Concat(found.warnings, cat.Warnings)
 	cat.Warnings = append(cat.Warnings, sharedTags(cat.Images)...)
 	return cat, nil
 }
@@ -145,7 +146,9 @@ func arrange(cat *impact.Catalog, doc *document) error {
 		return err
 	}
 	for i := range cat.Images {
-		cat.Images[i].IgnoreArgs = slices.Clone(doc.ignoreArgs)
+		im := &cat.Images[i]
+		im.IgnoreArgs = slices.Clone(doc.ignoreArgs)
+		im.OnSuccess = doc.commandFor(im.Name)
 	}
 	return nil
 }

@@ -22,6 +22,16 @@ type document struct {
 	images      []ownImage
 	phases      []phase
 	ignoreArgs  []string
+	onSuccess   string            // command of a watch, after each image
+	commands    map[string]string // the same, of single images
+}
+
+// commandFor is the command that a watch runs after an image.
+func (doc *document) commandFor(image string) string {
+	if c, ok := doc.commands[image]; ok {
+		return c
+	}
+	return doc.onSuccess
 }
 
 // ownImage is an image that rebuild.yaml itself defines.
@@ -34,6 +44,7 @@ type ownImage struct {
 	platforms  []text
 	args       []arg
 	contexts   []pair
+	onSuccess  *text
 }
 
 // arg is a build argument; without a value it is taken from the environment,
@@ -149,7 +160,11 @@ func (doc *document) read(s *strict, root *yaml.Node) {
 		},
 		"images": func(n *yaml.Node) {
 			for _, e := range s.entries(n, "images") {
-				doc.images = append(doc.images, readImage(s, e))
+				im := readImage(s, e)
+				doc.images = append(doc.images, im)
+				if im.onSuccess != nil {
+					doc.setCommand(im.name.text, im.onSuccess.text)
+				}
 			}
 		},
 		"phases": func(n *yaml.Node) {
@@ -162,6 +177,7 @@ func (doc *document) read(s *strict, root *yaml.Node) {
 				doc.phases = append(doc.phases, readPhase(s, item, fmt.Sprintf("phases[%d]", i)))
 			}
 		},
+		"on_success": func(n *yaml.Node) { doc.onSuccess = s.filled(n, "on_success").text },
 		"ignore_args": func(n *yaml.Node) {
 			for _, t := range s.list(n, "ignore_args") {
 				doc.ignoreArgs = append(doc.ignoreArgs, t.text)
@@ -180,6 +196,7 @@ func readImage(s *strict, e entry) ownImage {
 		"dockerfile": one(&im.dockerfile, "dockerfile"),
 		"context":    one(&im.context, "context"),
 		"target":     one(&im.target, "target"),
+		"on_success": one(&im.onSuccess, "on_success"),
 		"tags":       func(n *yaml.Node) { im.tags = s.list(n, where+".tags") },
 		"platforms":  func(n *yaml.Node) { im.platforms = s.list(n, where+".platforms") },
 		"contexts":   func(n *yaml.Node) { im.contexts = s.pairs(n, where+".contexts") },
@@ -262,9 +279,16 @@ func checkPatterns(s *strict, patterns []text) {
 	}
 }
 
+func (doc *document) setCommand(image, command string) {
+	if doc.commands == nil {
+		doc.commands = map[string]string{}
+	}
+	doc.commands[image] = command
+}
+
 // empty tells whether the document says nothing at all.
 func (doc *document) empty() bool {
-	return len(doc.definitions) == 0 && len(doc.images) == 0 && len(doc.phases) == 0 && len(doc.ignoreArgs) == 0
+	return len(doc.definitions) == 0 && len(doc.images) == 0 && len(doc.phases) == 0 && len(doc.ignoreArgs) == 0 && doc.onSuccess == ""
 }
 
 // imageNames are the names of the document's own images.

@@ -15,6 +15,14 @@ type finding struct {
 
 	files []source // what bake reads, in the order in which it merges
 	base  string   // the folder that bake's paths count from
+
+	project  *project // compose files without a bake file
+	warnings []string
+}
+
+// warn takes up what is worth saying about what was found.
+func (f *finding) warn(texts ...string) {
+	f.warnings = append(f.warnings, slices.DeleteFunc(texts, func(s string) bool { return s == "" })...)
 }
 
 // rebuildNames are the names under which our own definition is found.
@@ -29,19 +37,15 @@ func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 		return nil, &impact.Fault{Cause: "folder " + opt.Dir + " is not in the tree"}
 	}
 	if len(opt.Files) > 0 {
-		return findNamed(ctx, r, dir, opt.Files)
+		return findNamed(ctx, r, dir, opt)
 	}
 	for at := range upward(dir) {
-		f, err := findRebuild(ctx, r, at)
+		f, err := findRebuild(ctx, r, at, opt)
 		if f != nil || err != nil {
 			return f, err
 		}
-		files, err := findBake(ctx, r, at)
-		if err != nil {
-			return nil, err
-		}
-		if files != nil {
-			return &finding{files: files, base: at}, nil
+		if f, err = findIn(ctx, r, at, opt); f != nil || err != nil {
+			return f, err
 		}
 	}
 	return nil, missing(&impact.Fault{
@@ -50,10 +54,23 @@ func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 	})
 }
 
+// findIn reads the docker-bake files of a folder or, with none, its compose files;
+// nil when there are neither.
+func findIn(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
+	files, err := findBake(ctx, r, dir)
+	if err != nil {
+		return nil, err
+	}
+	if files != nil {
+		return &finding{files: files, base: dir}, nil
+	}
+	return findCompose(ctx, r, dir, opt)
+}
+
 // findRebuild reads the rebuild.yaml of a folder and what it stands on; nil
 // when there is none.
-func findRebuild(ctx context.Context, r *reader, dir string) (*finding, error) {
-	for _, name := range rebuildNames {
+func findRebuild(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
+	for i, name := range rebuildNames {
 		src, ok, err := r.try(ctx, path.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -69,21 +86,27 @@ func findRebuild(ctx context.Context, r *reader, dir string) (*finding, error) {
 			continue
 		}
 		f := &finding{doc: doc, docDir: dir}
-		return f, f.complete(ctx, r)
+		if err := f.complete(ctx, r, opt); err != nil {
+			return nil, err
+		}
+		others, err := r.tryAll(ctx, dir, rebuildNames[i+1:])
+		f.warn(candidates(append([]source{src}, others...)))
+		return f, err
 	}
 	return nil, nil
 }
 
 // complete reads the definitions that rebuild.yaml names, or, when it has no
 // images of its own, finds them.
-func (f *finding) complete(ctx context.Context, r *reader) error {
+func (f *finding) complete(ctx context.Context, r *reader, opt Options) error {
 	if len(f.doc.definitions) == 0 {
 		if len(f.doc.images) > 0 {
 			return nil
 		}
-		return f.search(ctx, r)
+		return f.search(ctx, r, opt)
 	}
 	f.base = f.docDir
+	var files []source
 	for _, d := range f.doc.definitions {
 		name, err := r.paths.resolve(f.docDir, d.text)
 		if err != nil {
@@ -97,28 +120,57 @@ func (f *finding) complete(ctx context.Context, r *reader) error {
 			return &impact.Fault{Path: f.doc.path, Line: d.line, Cause: "definitions: no file " + name}
 		}
 		if kind := kindOf(src); kind != bakeKind && kind != composeKind {
-			return &impact.Fault{Path: f.doc.path, Line: d.line, Cause: "definitions: " + name + " is not a bake file"}
+			return &impact.Fault{Path: f.doc.path, Line: d.line, Cause: "definitions: " + name + " is neither a bake file nor a compose file"}
 		}
-		f.files = append(f.files, src)
+		files = append(files, src)
 	}
-	return needBake(f.files)
+	return f.take(ctx, r, files, opt)
 }
 
-// search finds docker-bake files for a rebuild.yaml that names none.
-func (f *finding) search(ctx context.Context, r *reader) error {
+// take makes files the definitions: those of compose alone are a project in the
+// folder of the first of them.
+func (f *finding) take(ctx context.Context, r *reader, files []source, opt Options) error {
+	if !allCompose(files) {
+		f.files = files
+		return nil
+	}
+	dir := path.Dir(files[0].path)
+	c, err := composeFinding(ctx, r, files, dir, opt)
+	if err != nil {
+		return err
+	}
+	f.join(c)
+	return nil
+}
+
+// join takes up the definitions of another finding. What rebuild.yaml says goes
+// before what a compose file says in its place.
+func (f *finding) join(c *finding) {
+	f.files, f.base, f.project = c.files, c.base, c.project
+	f.warn(c.warnings...)
+	switch {
+	case f.doc == nil:
+		f.doc, f.docDir = c.doc, c.docDir
+	case c.doc != nil:
+		f.warn(c.doc.path + ": x-rebuild is not read: " + f.doc.path + " stands in its place")
+	}
+}
+
+// search finds the definitions for a rebuild.yaml that names none.
+func (f *finding) search(ctx context.Context, r *reader, opt Options) error {
 	for at := range upward(f.docDir) {
-		files, err := findBake(ctx, r, at)
+		c, err := findIn(ctx, r, at, opt)
 		if err != nil {
 			return err
 		}
-		if files != nil {
-			f.files, f.base = files, at
+		if c != nil {
+			f.join(c)
 			return nil
 		}
 	}
 	return missing(&impact.Fault{
 		Path:  f.doc.path,
-		Cause: "no definition found: it defines no images, and there is no docker-bake file in " + orAbove(f.docDir),
+		Cause: "no definition found: it defines no images, and there is neither a docker-bake nor a compose file in " + orAbove(f.docDir),
 		Hint:  "add images: or definitions: to " + f.doc.path,
 	})
 }
@@ -126,9 +178,10 @@ func (f *finding) search(ctx context.Context, r *reader) error {
 // findNamed reads the files of -f. Bake's paths count from the folder of the
 // command, as they do in bake; those of a rebuild.yaml from its own folder, or,
 // when it lies outside the tree, from the folder of the command.
-func findNamed(ctx context.Context, r *reader, dir string, names []string) (*finding, error) {
+func findNamed(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
 	f := &finding{base: dir}
-	for _, given := range names {
+	var files []source
+	for _, given := range opt.Files {
 		name, err := r.paths.resolve(".", given)
 		if err != nil {
 			return nil, err
@@ -152,26 +205,13 @@ func findNamed(ctx context.Context, r *reader, dir string, names []string) (*fin
 				f.docDir = dir
 			}
 		default:
-			f.files = append(f.files, src)
+			files = append(files, src)
 		}
 	}
-	if f.doc != nil && len(f.files) == 0 {
-		return f, f.complete(ctx, r)
+	if f.doc != nil && len(files) == 0 {
+		return f, f.complete(ctx, r, opt)
 	}
-	return f, needBake(f.files)
-}
-
-// needBake refuses compose files that no bake file goes with: bake would read
-// them alone, but not as compose does (names of images, project folder).
-func needBake(files []source) error {
-	if slices.ContainsFunc(files, func(s source) bool { return kindOf(s) == bakeKind }) {
-		return nil
-	}
-	return missing(&impact.Fault{
-		Path:  files[0].path,
-		Cause: "no definition found: a compose file is read only together with a docker-bake file",
-		Hint:  "write a rebuild.yaml that names the images",
-	})
+	return f, f.take(ctx, r, files, opt)
 }
 
 // compose is the first compose file among those that bake merges.

@@ -16,7 +16,8 @@ import (
 	"rebuild/impact"
 )
 
-// images puts the images and groups of an evaluation into the catalog.
+// images puts the images and groups of an evaluation into the catalog. One that
+// is defined wrong has its fault, which is not that of the others.
 func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Options) error {
 	own := f.doc.imageNames()
 	for _, t := range ev.targets {
@@ -27,7 +28,7 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
 		if err != nil {
-			return at.fault("%s", cause(err))
+			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: at.fault("%s", cause(err))}
 		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks

@@ -52,6 +52,13 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 	}
 	add(f.base)
 	add(f.docDir)
+	if f.project != nil {
+		// The variables of a compose file are resolved by now. An error in what
+		// follows is the same when it is made again, and none is kept.
+		src, _, _ := f.project.bakeFile()
+		add(src.path)
+		add(string(src.data))
+	}
 	if f.doc != nil {
 		add(f.doc.path)
 		add(string(f.doc.data))

@@ -21,6 +21,8 @@ type outline struct {
 	names  map[string]string // path of a file -> its name for bake
 	paths  map[string]string // and back
 	byName map[string]int    // target -> index in targets
+
+	written map[string]map[string]block // file of ours -> target -> where the user wrote it
 }
 
 // block is the place of one block; its zero value is no place.
@@ -82,6 +84,9 @@ func (o *outline) add(name string, src source) {
 			}
 			if _, ok := o.byName[at.name]; !ok {
 				o.byName[at.name] = len(o.targets)
+				if user, ok := o.written[at.path][at.name]; ok {
+					at = user
+				}
 				o.targets = append(o.targets, at)
 			}
 		case "group":
@@ -92,19 +97,12 @@ func (o *outline) add(name string, src source) {
 	}
 }
 
-// own turns the places of a document's own images into those that the user
-// wrote: the file given to bake for them is ours.
-func (o *outline) own(doc *document) {
-	for i, t := range o.targets {
-		if t.path != doc.imagesName() {
-			continue
-		}
-		for _, im := range doc.images {
-			if im.name.text == t.name {
-				o.targets[i] = block{kind: "image", name: t.name, path: doc.path, line: im.name.line}
-			}
-		}
+// worded says where the user wrote the targets of a file that is ours.
+func (o *outline) worded(path string, places map[string]block) {
+	if o.written == nil {
+		o.written = map[string]map[string]block{}
 	}
+	o.written[path] = places
 }
 
 // expanded takes up the names that targets with a matrix got.

@@ -13,7 +13,18 @@ const ownSuffix = " images.json"
 func (doc *document) imagesName() string { return doc.path + ownSuffix }
 
 // definer is the file that the user wrote, for a file that bake reads.
-func definer(path string) string { return strings.TrimSuffix(path, ownSuffix) }
+func definer(path string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(path, ownSuffix), servicesSuffix)
+}
+
+// places are those of the document's own images.
+func (doc *document) places() map[string]block {
+	places := map[string]block{}
+	for _, im := range doc.images {
+		places[im.name.text] = block{kind: "image", name: im.name.text, path: doc.path, line: im.name.line}
+	}
+	return places
+}
 
 // bakeFile words the document's own images as a bake file. The keys are the
 // same by design.

@@ -45,18 +45,22 @@ func contextName(ref string) (string, error) {
 	return strings.TrimSuffix(reference.FamiliarString(named), ":latest"), nil
 }
 
-// setRefs gives an image the references that others find it under.
+// setRefs gives an image the references that others find it under. A bad tag is
+// left out of both lists, and the first one is the error.
 func setRefs(im *impact.Image) (bad string, err error) {
 	im.Refs = nil
+	var good []string
 	for _, tag := range im.Tags {
-		ref, err := normalise(tag)
-		if err != nil {
-			return tag, err
+		ref, failed := normalise(tag)
+		if failed == nil {
+			good, im.Refs = append(good, tag), append(im.Refs, ref)
+		} else if err == nil {
+			bad, err = tag, failed
 		}
-		im.Refs = append(im.Refs, ref)
 	}
+	im.Tags = good
 	if len(im.Refs) == 0 {
 		im.Refs = []string{impact.UntaggedRef(im.Name)}
 	}
-	return "", nil
+	return bad, err
 }

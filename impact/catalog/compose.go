@@ -1,0 +1,108 @@
+package catalog
+
+import (
+	"context"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+
+	"rebuild/impact"
+)
+
+// The files that compose reads by default, in the order of its preference: of
+// each list the first that is there (compose-go cli.DefaultFileNames and
+// DefaultOverrideFileNames). Bake reads all of the first, and none of the second.
+var (
+	composeNames         = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
+	composeOverrideNames = []string{"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"}
+)
+
+// findCompose reads what "docker compose" would read in a folder; nil when
+// there is nothing.
+func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
+	env, err := readEnvironment(ctx, r, dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	if list, ok := env.value("COMPOSE_FILE"); ok && list != "" {
+		files, err := composeFiles(ctx, r, dir, list, env)
+		if err != nil {
+			return nil, err
+		}
+		return composeFinding(ctx, r, files, dir, opt)
+	}
+	main, err := r.tryAll(ctx, dir, composeNames)
+	if err != nil || main == nil {
+		return nil, err
+	}
+	override, err := r.tryAll(ctx, dir, composeOverrideNames)
+	if err != nil {
+		return nil, err
+	}
+	files := slices.Concat(main[:1], override[:min(1, len(override))])
+	f, err := composeFinding(ctx, r, files, dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	f.warn(candidates(main), candidates(override))
+	return f, nil
+}
+
+// composeFiles reads the files that COMPOSE_FILE lists.
+func composeFiles(ctx context.Context, r *reader, dir, list string, env *environment) ([]source, error) {
+	sep, ok := env.value("COMPOSE_PATH_SEPARATOR")
+	if !ok || sep == "" {
+		sep = ":"
+		if runtime.GOOS == "windows" {
+			sep = ";"
+		}
+	}
+	var files []source
+	for name := range strings.SplitSeq(list, sep) {
+		at, err := r.paths.resolve(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		src, ok, err := r.try(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, missing(&impact.Fault{Path: at, Cause: "no such file, but COMPOSE_FILE names it"})
+		}
+		files = append(files, src)
+	}
+	return files, nil
+}
+
+// composeFinding makes the finding of compose files that no bake file goes
+// with. dir is the folder of the first.
+func composeFinding(ctx context.Context, r *reader, files []source, dir string, opt Options) (*finding, error) {
+	p, err := readProject(ctx, r, files, dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := p.extension()
+	if err != nil {
+		return nil, err
+	}
+	return &finding{project: p, doc: doc, docDir: dir, base: ".", warnings: p.warnings}, nil
+}
+
+// allCompose tells whether the files are compose files without a bake file.
+func allCompose(files []source) bool {
+	return len(files) > 0 && !slices.ContainsFunc(files, func(s source) bool { return kindOf(s) != composeKind })
+}
+
+// candidates words a choice among files of one rank, "" when there was none.
+func candidates(files []source) string {
+	if len(files) < 2 {
+		return ""
+	}
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = path.Base(f.path)
+	}
+	return files[0].path + " is read, not " + strings.Join(names[1:], ", ")
+}

@@ -1,0 +1,263 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	composeschema "github.com/compose-spec/compose-go/v2/schema"
+	"github.com/compose-spec/compose-go/v2/template"
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v3"
+
+	"rebuild/impact"
+)
+
+// project is a compose project as compose-go resolves it.
+type project struct {
+	path     string // of its first file
+	name     string
+	sources  []source
+	model    *types.Project
+	mirror   *mirror
+	env      *environment
+	profiles []string
+	warnings []string
+	places   map[string]block // of services, by name
+	roots    map[string]*yaml.Node
+}
+
+// projectKeys are the parts of a compose file that images are made of. The rest
+// is neither read nor judged, as in bake (buildx bake.loadComposeFiles), so that
+// a file for a newer compose is understood.
+var (
+	projectKeys = []string{"services", "secrets"}
+	serviceKeys = []string{"image", "build", "platform", "profiles", "x-rebuild"}
+)
+
+// readProject resolves compose files whose project has its folder at dir.
+func readProject(ctx context.Context, r *reader, files []source, dir string, opt Options) (p *project, err error) {
+	p = &project{path: files[0].path, sources: files, mirror: newMirror(r.paths), places: map[string]block{}, roots: map[string]*yaml.Node{}}
+	defer func() {
+		// Neither compose-go nor the YAML parsers are ours, and the text may be anyone's.
+		if v := recover(); v != nil {
+			p, err = nil, &impact.Fault{Path: files[0].path, Cause: fmt.Sprintf("compose cannot evaluate this definition: %v", v)}
+		}
+	}()
+	if p.env, err = readEnvironment(ctx, r, dir, opt); err != nil {
+		return nil, err
+	}
+	for _, src := range files {
+		p.locate(src)
+	}
+	defer p.mirror.close()
+	if slices.ContainsFunc(files, refersToOthers) {
+		if err := p.mirror.open(); err != nil {
+			return nil, fmt.Errorf("compose files of %s: %w", dir, err)
+		}
+		for _, src := range files {
+			if err := p.mirror.put(ctx, r, src, dir); err != nil {
+				return nil, err
+			}
+		}
+	}
+	before := len(r.names)
+	for {
+		if err := p.load(ctx, r, dir); err == nil {
+			break
+		} else if more, failed := p.mirror.supply(ctx, r, err, dir); failed != nil {
+			return nil, failed
+		} else if !more {
+			return nil, p.fault(err)
+		}
+	}
+	for _, name := range r.names[before:] { // for the places of their services
+		if src, ok, err := r.try(ctx, name); err == nil && ok && path.Base(name) != ".env" {
+			p.locate(src)
+		}
+	}
+	return p, nil
+}
+
+func refersToOthers(src source) bool { return len(references(src.data)) > 0 || mentionsOthers(src) }
+
+// mentionsOthers is for what a plain look at a file misses, a merge key say.
+func mentionsOthers(src source) bool {
+	return strings.Contains(string(src.data), "extends") || strings.Contains(string(src.data), "include:")
+}
+
+// load asks compose-go once.
+func (p *project) load(ctx context.Context, r *reader, dir string) error {
+	environment := map[string]string{}
+	for _, name := range []string{"HOME", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} {
+		p.env.mentioned(environment, []byte(name))
+	}
+	details := types.ConfigDetails{WorkingDir: p.mirror.host(dir), Environment: environment}
+	for _, src := range p.sources {
+		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: p.mirror.host(src.path), Content: src.data})
+	}
+	for _, name := range append(r.names, pathsOf(p.sources)...) {
+		if src, ok, err := r.try(ctx, name); err == nil && ok {
+			p.env.mentioned(environment, src.data)
+		}
+	}
+	missing := map[string]bool{}
+	options := func(o *loader.Options) {
+		o.SkipValidation, o.SkipNormalization, o.SkipConsistencyCheck = true, true, true
+		o.SkipResolveEnvironment, o.SkipResolveLabels = true, true
+		o.Profiles = []string{"*"}
+		o.Interpolate.Substitute = func(text string, lookup template.Mapping) (string, error) { return substitute(text, lookup, missing) }
+		o.SetProjectName(p.nameFor(dir, environment))
+	}
+	raw, err := loader.LoadModelWithContext(ctx, details, options)
+	if err != nil {
+		return err
+	}
+	known := keep(raw)
+	if err := composeschema.Validate(known); err != nil {
+		return err
+	}
+	opts := loader.ToOptions(&details, []func(*loader.Options){options})
+	if p.model, err = loader.ModelToProject(known, opts, details); err != nil {
+		return err
+	}
+	p.name = details.Environment["COMPOSE_PROJECT_NAME"]
+	p.model.Name, p.model.Environment = p.name, details.Environment
+	for name := range strings.SplitSeq(environment["COMPOSE_PROFILES"], ",") {
+		p.profiles = append(p.profiles, strings.TrimSpace(name))
+	}
+	p.warnings = nil
+	for _, name := range sortedKeys(missing) {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s: the variable %s is not set: it counts as empty", p.path, name))
+	}
+	return nil
+}
+
+// nameFor gives the name of the project: that of the environment, else the files'
+// own, else the folder's (compose-go cli.ProjectOptions).
+func (p *project) nameFor(dir string, environment map[string]string) (name string, explicit bool) {
+	if name := environment["COMPOSE_PROJECT_NAME"]; name != "" {
+		return name, true
+	}
+	at := path.Base(path.Join(p.mirror.paths.root, dir))
+	if isAbs(dir) {
+		at = path.Base(dir)
+	}
+	return cmp.Or(loader.NormalizeProjectName(at), "default"), false
+}
+
+// substitute is compose's interpolation, which keeps what is missing instead of
+// writing it to a log.
+func substitute(text string, lookup template.Mapping, missing map[string]bool) (string, error) {
+	replace := func(part string, lookup template.Mapping, cfg *template.Config) (string, error) {
+		v, applied, err := template.DefaultReplacementAppliedFunc(part, lookup, cfg)
+		if name := word.FindString(part); err == nil && !applied && name != "" {
+			missing[name] = true
+		}
+		return v, err
+	}
+	return template.SubstituteWithOptions(text, lookup, template.WithoutLogging, template.WithReplacementFunction(replace))
+}
+
+// keep gives what of a model images are made of.
+func keep(raw map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, key := range projectKeys {
+		if v, ok := raw[key]; ok {
+			out[key] = v
+		}
+	}
+	services, ok := out["services"].(map[string]any)
+	if !ok {
+		return out
+	}
+	kept := map[string]any{}
+	for name, v := range services {
+		service, ok := v.(map[string]any)
+		if !ok && v != nil {
+			kept[name] = v // for the schema to refuse
+			continue
+		}
+		fields := map[string]any{}
+		for _, key := range serviceKeys {
+			if f, ok := service[key]; ok {
+				fields[key] = f
+			}
+		}
+		kept[name] = fields
+	}
+	out["services"] = kept
+	return out
+}
+
+func pathsOf(files []source) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f.path
+	}
+	return out
+}
+
+// locate takes up the places of a file's services.
+func (p *project) locate(src source) {
+	var doc yaml.Node
+	if _, ok := p.roots[src.path]; ok || yaml.Unmarshal(src.data, &doc) != nil || len(doc.Content) == 0 {
+		return
+	}
+	p.roots[src.path] = doc.Content[0]
+	services := field(doc.Content[0], "services")
+	if services == nil {
+		return
+	}
+	services = dealias(services)
+	for i := 0; i+1 < len(services.Content); i += 2 {
+		name := services.Content[i].Value
+		if _, ok := p.places[name]; !ok {
+			p.places[name] = block{kind: "service", name: name, path: src.path, line: services.Content[i].Line}
+		}
+	}
+}
+
+// modelPath is where in a compose file an error says it is.
+var modelPath = regexp.MustCompile(`\b(services|secrets|include|name)([.\[][^\s:'"]+)?`)
+
+// fault places an error of compose-go's.
+func (p *project) fault(err error) error {
+	var required *template.MissingRequiredError
+	text := p.mirror.worded(message(err))
+	f := &impact.Fault{Path: p.path, Cause: text, Line: yamlLine(text)}
+	for _, src := range p.sources {
+		if strings.Contains(text, src.path) {
+			f.Path = src.path
+		}
+	}
+	f.Cause = strings.TrimPrefix(f.Cause, "failed to parse "+f.Path+": ")
+	if f.Line == 0 {
+		p.place(f)
+	}
+	if errors.As(err, &required) {
+		f.Hint = "set it: export " + required.Variable + "=..., or give it in " + path.Join(path.Dir(p.path), ".env")
+	}
+	return f
+}
+
+// place seeks the line that an error is about in the files that have it.
+func (p *project) place(f *impact.Fault) {
+	at := modelPath.FindString(f.Cause)
+	if at == "" {
+		return
+	}
+	best := 0
+	for i := len(p.sources) - 1; i >= 0; i-- {
+		src := p.sources[i]
+		if line := lineOf(p.roots[src.path], at); line > best {
+			best, f.Path, f.Line = line, src.path, line
+		}
+	}
+}
