@@ -21,19 +21,9 @@ import (
 // The benchmarks time whole processes, in turn with what they are compared with,
 // and report the ratio of the medians.
 
-// program is the built binary.
-func program(b *testing.B) string {
-	b.Helper()
-	bin := filepath.Join(b.TempDir(), "rebuild")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".").CombinedOutput(); err != nil {
-		b.Fatalf("go build: %v\n%s", err, out)
-	}
-	return bin
-}
-
 // example is a committed copy of the speech pipeline, with so many other files
 // that no image reads.
-func example(b *testing.B, others int) string {
+func example(b testing.TB, others int) string {
 	b.Helper()
 	dir := b.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../../examples/speech-pipeline")); err != nil {

@@ -27,18 +27,8 @@ func TestREADME(t *testing.T) {
 	if _, err := e.Inspect(t.Context(), "speech/os:1"); err != nil {
 		t.Fatalf("this test needs the example's base image (.ci/setup base makes it): %v", err)
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("../../examples/speech-pipeline")); err != nil {
-		t.Fatal(err)
-	}
-	git(t, dir, "init", "-q", "-b", "main")
-	git(t, dir, "add", ".")
-	git(t, dir, "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "one")
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "rebuild"), ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	dir, bin := example(t, 0), program(t)
+	t.Setenv("PATH", filepath.Dir(bin)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 
 	commands := regexp.MustCompile(`(?m)^\$ (.+)$`).FindAllStringSubmatch(string(text), -1)
 	if len(commands) < 10 {
