@@ -91,7 +91,7 @@ func parseDocument(src source) (doc *document, err error) {
 	}
 	s := &strict{path: src.path}
 	if root != nil {
-		doc.read(s, root)
+		doc.read(s, root, "rebuild.yaml")
 	}
 	if s.first == nil {
 		doc.check(s)
@@ -149,8 +149,8 @@ func indentedByTab(line []byte) bool {
 	return bytes.ContainsRune(line[:len(line)-len(bytes.TrimLeft(line, " \t"))], '\t')
 }
 
-func (doc *document) read(s *strict, root *yaml.Node) {
-	s.fields(root, "rebuild.yaml", map[string]func(*yaml.Node){
+func (doc *document) read(s *strict, root *yaml.Node, where string) {
+	s.fields(root, where, map[string]func(*yaml.Node){
 		"definitions": func(n *yaml.Node) {
 			if dealias(n).Kind == yaml.SequenceNode {
 				doc.definitions = s.list(n, "definitions")

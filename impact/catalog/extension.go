@@ -15,7 +15,7 @@ func (p *project) extension() (*document, error) {
 		if n := field(p.roots[src.path], "x-rebuild"); n != nil {
 			d := &document{path: src.path, data: src.data}
 			s := &strict{path: src.path}
-			d.read(s, n)
+			d.read(s, n, "x-rebuild")
 			if len(d.definitions) > 0 {
 				s.fail(d.definitions[0].line, "x-rebuild: a compose file is its own definition")
 			}

@@ -1,19 +1,23 @@
 package catalog
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	composeschema "github.com/compose-spec/compose-go/v2/schema"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v3"
 
 	"rebuild/impact"
@@ -50,6 +54,8 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, opt
 			p, err = nil, &impact.Fault{Path: files[0].path, Cause: fmt.Sprintf("compose cannot evaluate this definition: %v", v)}
 		}
 	}()
+	quiet()
+	before := len(r.names)
 	if p.env, err = readEnvironment(ctx, r, dir, opt); err != nil {
 		return nil, err
 	}
@@ -67,7 +73,6 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, opt
 			}
 		}
 	}
-	before := len(r.names)
 	for {
 		if err := p.load(ctx, r, dir); err == nil {
 			break
@@ -155,15 +160,30 @@ func (p *project) nameFor(dir string, environment map[string]string) (name strin
 // substitute is compose's interpolation, which keeps what is missing instead of
 // writing it to a log.
 func substitute(text string, lookup template.Mapping, missing map[string]bool) (string, error) {
-	replace := func(part string, lookup template.Mapping, cfg *template.Config) (string, error) {
-		v, applied, err := template.DefaultReplacementAppliedFunc(part, lookup, cfg)
-		if name := word.FindString(part); err == nil && !applied && name != "" {
+	return template.SubstituteWithOptions(text, func(name string) (string, bool) {
+		v, ok := lookup(name)
+		if !ok && (strings.Contains(text, "${"+name+"}") || bare(text, name)) {
 			missing[name] = true
 		}
-		return v, err
-	}
-	return template.SubstituteWithOptions(text, lookup, template.WithoutLogging, template.WithReplacementFunction(replace))
+		return v, ok
+	}, template.WithoutLogging)
 }
+
+// bare tells whether a text has the variable without braces.
+func bare(text, name string) bool {
+	for _, v := range plainVariable.FindAllStringSubmatch(text, -1) {
+		if v[1] == name {
+			return true
+		}
+	}
+	return false
+}
+
+var plainVariable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)`)
+
+// quiet takes compose-go its voice: it writes to the log of the process, which is
+// not ours to write, what is a warning of the catalog here.
+var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
 
 // keep gives what of a model images are made of.
 func keep(raw map[string]any) map[string]any {
@@ -206,26 +226,40 @@ func pathsOf(files []source) []string {
 
 // locate takes up the places of a file's services.
 func (p *project) locate(src source) {
-	var doc yaml.Node
-	if _, ok := p.roots[src.path]; ok || yaml.Unmarshal(src.data, &doc) != nil || len(doc.Content) == 0 {
+	if _, ok := p.roots[src.path]; ok {
 		return
 	}
-	p.roots[src.path] = doc.Content[0]
-	services := field(doc.Content[0], "services")
-	if services == nil {
-		return
-	}
-	services = dealias(services)
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		name := services.Content[i].Value
-		if _, ok := p.places[name]; !ok {
-			p.places[name] = block{kind: "service", name: name, path: src.path, line: services.Content[i].Line}
+	p.roots[src.path] = nil
+	dec := yaml.NewDecoder(bytes.NewReader(src.data))
+	for {
+		var doc yaml.Node
+		if dec.Decode(&doc) != nil || len(doc.Content) == 0 {
+			return // compose-go says what is wrong
+		}
+		if p.roots[src.path] == nil {
+			p.roots[src.path] = doc.Content[0]
+		}
+		services := field(doc.Content[0], "services")
+		if services == nil {
+			continue
+		}
+		services = dealias(services)
+		for i := 0; i+1 < len(services.Content); i += 2 {
+			name := services.Content[i].Value
+			if _, ok := p.places[name]; !ok {
+				p.places[name] = block{kind: "service", name: name, path: src.path, line: services.Content[i].Line}
+			}
 		}
 	}
 }
 
 // modelPath is where in a compose file an error says it is.
 var modelPath = regexp.MustCompile(`\b(services|secrets|include|name)([.\[][^\s:'"]+)?`)
+
+// extending finds the services of compose-go's word for a circle of them.
+var extending = regexp.MustCompile(`(\S+) in \S+`)
+
+var quotedService = regexp.MustCompile(`\bservice "([^"]+)"`)
 
 // fault places an error of compose-go's.
 func (p *project) fault(err error) error {
@@ -236,6 +270,16 @@ func (p *project) fault(err error) error {
 		if strings.Contains(text, src.path) {
 			f.Path = src.path
 		}
+	}
+	if names := extending.FindAllStringSubmatch(text, -1); strings.Contains(text, "circular reference:") && names != nil {
+		// compose-go begins with any of them.
+		circle := map[string]bool{}
+		for _, m := range names {
+			circle[m[1]] = true
+		}
+		f.Cause = "services extend each other in a circle: " + strings.Join(sortedKeys(circle), ", ")
+		f.Line = p.places[sortedKeys(circle)[0]].line
+		return f
 	}
 	f.Cause = strings.TrimPrefix(f.Cause, "failed to parse "+f.Path+": ")
 	if f.Line == 0 {
@@ -251,6 +295,9 @@ func (p *project) fault(err error) error {
 func (p *project) place(f *impact.Fault) {
 	at := modelPath.FindString(f.Cause)
 	if at == "" {
+		if m := quotedService.FindStringSubmatch(f.Cause); m != nil && p.places[m[1]].path != "" {
+			f.Path, f.Line = p.places[m[1]].path, p.places[m[1]].line
+		}
 		return
 	}
 	best := 0
