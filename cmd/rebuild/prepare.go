@@ -146,7 +146,8 @@ func (p *preparation) contextKey(image, dir string) string {
 }
 
 // settled tells whether the files that an image's build read are still those of
-// its state.
+// its state. The Dockerfile and the ignore file that the build was given are those
+// of the plan, since a tree reads each file once.
 func (p *preparation) settled(ctx context.Context, name string) (bool, error) {
 	now, err := p.w.byteTree(ctx)
 	if err != nil {

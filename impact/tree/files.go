@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,9 +10,27 @@ import (
 	"strings"
 )
 
-// ReadFile implements impact.Files.
+// ReadFile implements impact.Files. As with all else, a file that was read once, or
+// was not there, is so for the life of the tree. The caller must not change the
+// bytes.
 func (r *reader) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	return r.readFile(ctx, path)
+	t, err := r.texts.get(clean(path), func() (text, error) {
+		dt, err := r.readFile(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return text{absent: err}, nil
+		}
+		return text{data: dt}, err
+	})
+	if err == nil {
+		err = t.absent
+	}
+	return t.data, err
+}
+
+// text is a file that was read whole.
+type text struct {
+	data   []byte
+	absent error // it was not there
 }
 
 func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {

@@ -30,6 +30,7 @@ type reader struct {
 
 	scopes   table[scopeKey, *scope]
 	readings table[string, *impact.Reading]
+	texts    table[string, text]
 }
 
 type scopeKey struct {
