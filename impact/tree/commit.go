@@ -78,13 +78,7 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 		switch {
 		case e.isDir():
 			return nil
-		case e.kind == fs.ModeSymlink:
-			text, err := c.repo.objects().blob(ctx, e.id)
-			if err != nil {
-				return fmt.Errorf("commit %s: symlink %s: %w", c.commit, e.path, err)
-			}
-			e.link = string(text)
-		case !e.git && c.view == Bytes:
+		case e.kind.IsRegular() && c.view == Bytes:
 			converts, err := c.checkout.converts(ctx, e.path)
 			if err != nil {
 				return err
@@ -102,6 +96,16 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 		e.digest = impact.Digest(e.id)
 		return nil
 	})
+}
+
+// link reads no blob before somebody follows the link: a partial clone need not
+// hold it.
+func (c *commitSource) link(ctx context.Context, e *entry) (string, error) {
+	text, err := c.repo.objects().blob(ctx, e.id)
+	if err != nil {
+		return "", fmt.Errorf("commit %s: symlink %s: %w", c.commit, e.path, err)
+	}
+	return string(text), nil
 }
 
 // hollow never happens: git has no empty folders. A tree that holds only what an

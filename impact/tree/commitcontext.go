@@ -105,8 +105,9 @@ func (c *commitContext) stat(ctx context.Context, e *entry) (*types.Stat, error)
 	}
 	st.ModTime = timeOf(string(e.digest))
 	if e.kind == fs.ModeSymlink {
-		st.Linkname, st.Size = e.link, int64(len(e.link))
-		return st, nil
+		text, err := c.files.link(ctx, e)
+		st.Linkname, st.Size = text, int64(len(text))
+		return st, err
 	}
 	var err error
 	st.Size, err = c.files.size(ctx, e)

@@ -112,9 +112,14 @@ func (d *disk) readLink(e *entry) error {
 	if err != nil {
 		return err
 	}
-	e.link = filepath.ToSlash(link)
-	e.digest = d.format.blob([]byte(e.link))
+	e.text = filepath.ToSlash(link)
+	e.digest = d.format.blob([]byte(e.text))
 	return nil
+}
+
+func (d *disk) link(ctx context.Context, e *entry) (string, error) {
+	err := d.fill(ctx, e)
+	return e.text, err
 }
 
 func (d *disk) content(ctx context.Context, path string, st stat) (impact.Digest, error) {

@@ -18,8 +18,11 @@ type source interface {
 	// is fs.ErrNotExist when there is no such folder.
 	list(ctx context.Context, dir string) ([]*entry, error)
 
-	// fill completes an entry of list: mode, digest, link.
+	// fill completes an entry of list: mode and digest.
 	fill(ctx context.Context, e *entry) error
+
+	// link gives a symlink's text.
+	link(ctx context.Context, e *entry) (string, error)
 
 	// hollow tells whether a folder is to be taken as absent, because it holds
 	// nothing. It may have to look into all of its subfolders.
@@ -31,7 +34,7 @@ type entry struct {
 	path string      // slash path from the root of the tree, or absolute
 	kind fs.FileMode // type bits only
 	git  bool        // a submodule's commit
-	text bool        // a symlink that lies on the disk as a file (core.symlinks=false)
+	file bool        // a symlink that lies on the disk as a file (core.symlinks=false)
 	id   string      // of the object, in a commit or the index
 
 	mu     sync.Mutex
@@ -39,7 +42,7 @@ type entry struct {
 	gone   bool // it vanished after it was listed
 	mode   fs.FileMode
 	digest impact.Digest // of the content; of a symlink's text; of a submodule
-	link   string        // a symlink's text
+	text   string        // a symlink's text, where reading it makes the digest
 }
 
 func (e *entry) name() string { return e.path[strings.LastIndexByte(e.path, '/')+1:] }

@@ -73,7 +73,7 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 		case tracked == nil:
 			untracked = append(untracked, e)
 		case f.kind.IsRegular() && tracked.mode == gitSymlink && !g.symlinks:
-			e.kind, e.text = fs.ModeSymlink, true
+			e.kind, e.file = fs.ModeSymlink, true
 		}
 		entries = append(entries, e)
 	}
@@ -175,7 +175,7 @@ func (g *gitDisk) fill(ctx context.Context, e *entry) error {
 			return nil
 		case e.kind == fs.ModeSymlink:
 			e.mode = modeSymlink
-			return g.fillLink(ctx, e)
+			return g.fillLink(e)
 		}
 		return g.fillFile(ctx, e)
 	})
@@ -275,23 +275,30 @@ func (g *gitDisk) hashObject(ctx context.Context, p string) (impact.Digest, erro
 }
 
 // fillLink reads a symlink, which need not be one on the disk.
-func (g *gitDisk) fillLink(ctx context.Context, e *entry) error {
-	var text []byte
-	var err error
+func (g *gitDisk) fillLink(e *entry) error {
 	switch {
 	case e.id != "":
-		text, err = g.repo.objects().blob(ctx, e.id)
-	case e.text:
-		text, err = g.disk.readFile(e.path)
-	default:
+		e.digest = impact.Digest(e.id)
+		return nil
+	case !e.file:
 		return g.disk.readLink(e)
 	}
+	text, err := g.disk.readFile(e.path)
 	if err != nil {
-		return fmt.Errorf("symlink %s: %w", e.path, err)
+		return err
 	}
-	e.link = string(text)
+	e.text = string(text)
 	e.digest = g.repo.format.blob(text)
 	return nil
+}
+
+func (g *gitDisk) link(ctx context.Context, e *entry) (string, error) {
+	if e.id != "" {
+		text, err := g.repo.objects().blob(ctx, e.id)
+		return string(text), err
+	}
+	err := g.fill(ctx, e)
+	return e.text, err
 }
 
 // hollow finds folders that hold nothing git would add, which git does not know

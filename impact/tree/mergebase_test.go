@@ -87,8 +87,6 @@ func TestMergeBaseBehindShallowCommit(t *testing.T) {
 	tip := r.git("rev-parse", "b^1")
 	r.git("commit", "-q", "--allow-empty", "-m", "tip")
 	r.write(map[string]string{".git/shallow": tip + "\n"})
-	merged := r.git("rev-parse", "b")
-	_ = merged
 	shallow := (*ShallowError)(nil)
 	if got, err := r.open().MergeBase(t.Context(), "a", "b"); !errors.As(err, &shallow) {
 		t.Errorf("behind a cut: %s %v", got, err)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -133,11 +133,11 @@ func parseTree(data []byte, f format) ([]treeEntry, error) {
 		if !ok || !ok2 || len(rest) < f.size {
 			return nil, errors.New("damaged tree object")
 		}
-		e := treeEntry{name: name, id: hex.EncodeToString([]byte(rest[:f.size]))}
-		if _, err := fmt.Sscanf(mode, "%o", &e.mode); err != nil {
+		bits, err := strconv.ParseUint(mode, 8, 32)
+		if err != nil {
 			return nil, errors.New("damaged tree object")
 		}
-		entries = append(entries, e)
+		entries = append(entries, treeEntry{name, uint32(bits), hex.EncodeToString([]byte(rest[:f.size]))})
 		s = rest[f.size:]
 	}
 	return entries, nil

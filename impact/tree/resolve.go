@@ -44,14 +44,19 @@ func (s *scope) resolve(ctx context.Context, p string, follow bool) (found, erro
 			at = next
 			break
 		}
+		// Its digest too, because it is listed among the files.
 		if err := s.src.fill(ctx, n.entry); err != nil {
+			return found{}, err
+		}
+		text, err := s.src.link(ctx, n.entry)
+		if err != nil {
 			return found{}, err
 		}
 		if f.links = append(f.links, n.entry); len(f.links) > mostLinks {
 			return found{}, errManyLinks
 		}
-		rest = n.entry.link + "/" + rest
-		if path.IsAbs(n.entry.link) {
+		rest = text + "/" + rest
+		if path.IsAbs(text) {
 			at = "/"
 		}
 	}

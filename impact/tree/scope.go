@@ -2,6 +2,8 @@ package tree
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ type node struct {
 }
 
 func (n *node) isDir() bool  { return n.entry == nil || n.entry.isDir() }
-func (n *node) isLink() bool { return n.entry != nil && n.entry.kind == modeSymlink.Type() }
+func (n *node) isLink() bool { return n.entry != nil && n.entry.kind == fs.ModeSymlink }
 
 // newScope takes dir as it is: a folder of the source, or nothing if it is "".
 func newScope(src source, dir string, patterns []string) (*scope, error) {
@@ -79,8 +81,10 @@ func (s *scope) children(ctx context.Context, n *node) ([]*node, error) {
 		dir = n.entry.path
 	}
 	entries, err := s.src.list(ctx, dir)
-	if missing(err) {
-		entries, err = nil, nil // it vanished
+	if missing(err) || n.excluded && errors.Is(err, fs.ErrPermission) {
+		// It vanished; or it is excluded and can't be read, which the file sync
+		// minds as little.
+		entries, err = nil, nil
 	}
 	if err != nil {
 		return nil, err

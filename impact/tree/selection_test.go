@@ -466,6 +466,12 @@ func TestUnreadable(t *testing.T) {
 	if _, err := r.worktree(Bytes).Read(t.Context(), ignoring(all("/"), "secret", ".git")); err != nil {
 		t.Errorf("ignored: %v", err)
 	}
+	write("closed/x", "x")(r)
+	chmod("closed", 0)(r)
+	defer chmod("closed", 0o755)(r)
+	if _, err := r.worktree(Bytes).Read(t.Context(), ignoring(all("/"), "**", "!closed/y")); err != nil {
+		t.Errorf("ignored with an exception: %v", err)
+	}
 }
 
 func TestBadPattern(t *testing.T) {

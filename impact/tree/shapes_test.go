@@ -244,3 +244,18 @@ func TestHookEnvironment(t *testing.T) {
 		t.Error(paths(got))
 	}
 }
+
+// TestPartialCloneOffline needs no blob to compare commits: ids are enough.
+func TestPartialCloneOffline(t *testing.T) {
+	r := base(t)
+	r.git("config", "uploadpack.allowFilter", "true")
+	clone := repo{t, filepath.Join(realPath(t, t.TempDir()), "partial")}
+	r.git("clone", "-q", "--no-checkout", "--filter=blob:none", "file://"+r.dir, clone.dir)
+	must(t, os.Rename(filepath.Join(r.dir, ".git"), filepath.Join(r.dir, "gone")))
+	if got := read(t, clone.at("v1", Git), all("/")); len(got.Files) != 13 {
+		t.Errorf("%d files", len(got.Files))
+	}
+	if _, err := clone.at("HEAD", Git).ReadFile(t.Context(), "top"); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a blob that can't be fetched is no missing file: %v", err)
+	}
+}
