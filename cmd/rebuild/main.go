@@ -31,5 +31,6 @@ func main() {
 // run is the program: it gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	v := newVoice(stdout, stderr)
+	takeLibraryLog(v)
 	return v.exit(ctx, newRoot(v, args).ExecuteContext(ctx))
 }

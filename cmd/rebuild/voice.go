@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"rebuild/docker"
 	"rebuild/impact"
@@ -30,7 +31,9 @@ const (
 type voice struct {
 	out, err io.Writer
 	color    bool
-	warned   map[string]bool
+
+	mu     sync.Mutex
+	warned map[string]bool // guarded by mu
 }
 
 func newVoice(out, err io.Writer) *voice {
@@ -55,6 +58,8 @@ func (v *voice) tell(format string, args ...any) { fmt.Fprintf(v.err, format+"\n
 // warn says each warning once.
 func (v *voice) warn(format string, args ...any) {
 	msg := fmt.Sprintf(format, args...)
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if !v.warned[msg] {
 		v.warned[msg] = true
 		fmt.Fprintf(v.err, "rebuild: warning: %s\n", msg)
