@@ -161,9 +161,7 @@ func bareBuild(b *testing.B, e *docker.Engine, dir, name string) func() time.Dur
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := m.open(ctx, w, true); err != nil {
-		b.Fatal(err)
-	}
+	m.open(ctx, w)
 	p, err := w.newPlanning(ctx, nil, m, true)
 	if err != nil {
 		b.Fatal(err)

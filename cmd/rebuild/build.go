@@ -30,9 +30,7 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 		return err
 	}
 	defer w.close()
-	if err := m.open(ctx, w, true); err != nil {
-		return err
-	}
+	m.open(ctx, w)
 	release, err := w.lock(ctx, func() { m.again(ctx) })
 	if err != nil {
 		return err
@@ -45,6 +43,15 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 	p, err := w.newPlanning(ctx, args, m, true)
 	if err != nil {
 		return err
+	}
+	same, err := m.confirm(ctx)
+	if err != nil {
+		return err
+	}
+	if !same {
+		if p, err = w.newPlanning(ctx, args, m, true); err != nil {
+			return err
+		}
 	}
 	if err := p.save(); err != nil {
 		v.warn("%v", err)
@@ -141,7 +148,7 @@ func announce(v *voice, p *impact.Plan) {
 
 // execute carries the plan out.
 func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*docker.Report, error) {
-	if err := p.memory.remember(ctx); err != nil {
+	if err := docker.UseEngine(p.memory.dir, p.memory.id); err != nil {
 		return nil, err
 	}
 	records := p.memory.records

@@ -16,6 +16,7 @@ import (
 type memory struct {
 	engine  *docker.Engine
 	dir     string // of the records of all engines
+	id      string // of the engine whose records these are
 	records *docker.Records
 
 	// held lists what the engine holds, asked once.
@@ -43,38 +44,41 @@ func connect(ctx context.Context, f *flags, ask bool) (*memory, error) {
 	return m, nil
 }
 
-// open finds the records of the engine. With need the engine must answer; without,
-// the records of the one used last serve.
-func (m *memory) open(ctx context.Context, w *workspace, need bool) error {
+// open finds the records of the engine: of the one used last, which confirm makes
+// sure of, since its answer takes as long as a whole plan. Without one the engine
+// must say who it is; if it cannot, there are no records.
+func (m *memory) open(ctx context.Context, w *workspace) {
 	m.dir = filepath.Join(w.state, "records")
-	if id := docker.LastEngine(m.dir); id != "" && !need {
-		m.records = docker.OpenRecords(m.dir, id)
-		return nil
+	m.id = docker.LastEngine(m.dir)
+	if m.id == "" {
+		id, err := m.engine.ID(ctx)
+		if err != nil {
+			m.held = func() (docker.Images, error) { return docker.Images{}, err }
+			id = "none"
+		}
+		m.id = id
 	}
+	m.records = docker.OpenRecords(m.dir, m.id)
+}
+
+// confirm asks the engine who it is. When it is not the one whose records were
+// opened, those of the right one are, and what was made of the others is void.
+func (m *memory) confirm(ctx context.Context) (same bool, err error) {
 	id, err := m.engine.ID(ctx)
-	if err != nil && need {
-		return err
+	if err != nil || id == m.id {
+		return true, err
 	}
-	if err != nil {
-		id = "none"
-		m.held = func() (docker.Images, error) { return docker.Images{}, err }
-	}
-	m.records = docker.OpenRecords(m.dir, id)
-	return nil
+	m.id, m.records = id, docker.OpenRecords(m.dir, id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.bases)
+	m.assumed = nil
+	return false, nil
 }
 
 // again forgets what the engine held: another run may have changed it.
 func (m *memory) again(ctx context.Context) {
 	m.held = sync.OnceValues(func() (docker.Images, error) { return m.engine.Images(ctx) })
-}
-
-// remember notes the engine for plans without one.
-func (m *memory) remember(ctx context.Context) error {
-	id, err := m.engine.ID(ctx)
-	if err != nil {
-		return err
-	}
-	return docker.UseEngine(m.dir, id)
 }
 
 // external says what a reference from outside the catalog stands for, as it was

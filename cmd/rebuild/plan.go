@@ -59,9 +59,7 @@ func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning,
 		return nil, err
 	}
 	defer w.close()
-	if err := m.open(ctx, w, false); err != nil {
-		return nil, err
-	}
+	m.open(ctx, w)
 	live := false
 	if f.since == "" {
 		// What the engine holds decides; without it the records must do.
@@ -73,6 +71,15 @@ func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning,
 	p, err := w.newPlanning(ctx, args, m, live)
 	if err != nil {
 		return nil, err
+	}
+	if live {
+		same, err := m.confirm(ctx)
+		if err == nil && !same {
+			p, err = w.newPlanning(ctx, args, m, live)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := p.save(); err != nil {
 		v.warn("%v", err)
@@ -113,9 +120,7 @@ func (w *workspace) graph(ctx context.Context, args []string) (*impact.Snapshot,
 		return nil, nil, nil, err
 	}
 	defer m.engine.Close()
-	if err := m.open(ctx, w, false); err != nil {
-		return nil, nil, nil, err
-	}
+	m.open(ctx, w)
 	p := &planning{}
 	if _, err := w.targetTree(ctx, p); err != nil {
 		return nil, nil, nil, err
