@@ -92,6 +92,13 @@ func (j *Journal) End(image, id string) error {
 	return j.save()
 }
 
+// Unfinished tells whether a run was killed in the middle of a build.
+func (j *Journal) Unfinished() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.open) > 0
+}
+
 func (j *Journal) add(image, id string) {
 	ids := slices.DeleteFunc(j.made[image], func(old string) bool { return old == id })
 	j.made[image] = append(ids, id)

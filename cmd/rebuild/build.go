@@ -61,6 +61,9 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 		return w.definitionFault(err, p.target.Catalog)
 	}
 	if len(p.plan.Phases) == 0 {
+		if err := p.clearAway(ctx, v); err != nil {
+			return err
+		}
 		if mode != "quiet" {
 			printTotals(v, p.plan)
 		}
@@ -80,6 +83,26 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 		return failure{exitFailed}
 	}
 	return nil
+}
+
+// clearAway removes what a killed run left, when this one has nothing to build.
+func (p *planning) clearAway(ctx context.Context, v *voice) error {
+	journal, warning := p.memory.records.OpenJournal()
+	if warning != "" {
+		v.warn("%s", warning)
+	}
+	if !journal.Unfinished() {
+		return nil
+	}
+	held, err := p.memory.held()
+	if err != nil {
+		return err
+	}
+	if err := journal.Recover(held); err != nil {
+		return err
+	}
+	_, err = journal.Sweep(ctx, p.memory.engine, held)
+	return err
 }
 
 // progressMode is how builds are shown: the flag, else what docker's own builds
