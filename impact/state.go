@@ -1,5 +1,11 @@
 package impact
 
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+)
+
 // State is what one image is at one tree: the keys of its layers, and where each
 // comes from. A record keeps it, so it is stored as JSON.
 type State struct {
@@ -31,6 +37,24 @@ type Definition struct {
 	Args       map[string]string `json:"args,omitempty"` // without those left out of the comparison
 	Text       Digest            `json:"text,omitempty"` // of the Dockerfile
 	Rest       Digest            `json:"rest,omitempty"` // of all else: labels, named contexts, platforms, ...
+}
+
+// definition is what of an image's definition is compared.
+func definition(im Image) Definition {
+	d := Definition{Dockerfile: im.Dockerfile, Context: im.Context, Target: im.Target, Args: maps.Clone(im.Args)}
+	for _, name := range im.IgnoreArgs {
+		delete(d.Args, name)
+	}
+	rest := im
+	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
+	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
+	rest.OnSuccess, rest.Fault = "", nil
+	dt, err := json.Marshal(rest)
+	if err != nil { // plain strings and lists always marshal
+		dt = fmt.Append(nil, rest)
+	}
+	d.Rest = DigestOf("definition", string(dt))
+	return d
 }
 
 // StateLayer is a layer with its key.
