@@ -1,14 +1,17 @@
 // Package catalog finds out which images there are at one tree: what
-// rebuild.yaml, or the docker-bake files, or both together define.
+// rebuild.yaml, docker-bake files or compose files define, or, with none of
+// them, what the Dockerfiles found seem to be.
 //
 // It promises that equal definitions give equal catalogs: nothing depends on
 // the order of a map, and what a definition computes from time or chance is
 // fixed unless Options.Volatile asks for the real values (see volatile.go).
 // Definitions are evaluated by buildx's own bake package, so a target means
-// here what it means to "docker buildx bake".
+// here what it means to "docker buildx bake"; compose projects are resolved by
+// compose-go and then worded as bake would word them.
 //
 // It reads definitions only. Whether a Dockerfile exists, what it reads and
-// which image is built on which is not its concern.
+// which image is built on which is not its concern, but where Dockerfiles are all
+// there is to go by: then what they read and name is the definition.
 package catalog
 
 import (
@@ -105,6 +108,9 @@ func assemble(found *finding, opt Options, p paths) (impact.Catalog, error) {
 		if err := arrange(&cat, found.doc); err != nil {
 			return cat, err
 		}
+	}
+	if found.found != nil {
+		found.found.describe(cat.Images)
 	}
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)

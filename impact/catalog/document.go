@@ -37,6 +37,7 @@ func (doc *document) commandFor(image string) string {
 // ownImage is an image that rebuild.yaml itself defines.
 type ownImage struct {
 	name       text
+	at         string // the Dockerfile that it was found by; "" when the document names it
 	dockerfile *text
 	context    *text
 	target     *text

@@ -16,7 +16,8 @@ type finding struct {
 	files []source // what bake reads, in the order in which it merges
 	base  string   // the folder that bake's paths count from
 
-	project  *project // compose files without a bake file
+	project  *project   // compose files without a bake file
+	found    *discovery // the Dockerfiles of a tree without a definition
 	warnings []string
 }
 
@@ -30,7 +31,8 @@ var rebuildNames = []string{"rebuild.yaml", "rebuild.yml"}
 
 // find reads the definitions: those named by -f, else the first found in the
 // folder of the command and in those above it. In each folder rebuild.yaml
-// comes before docker-bake files; one that is empty counts for nothing.
+// comes before docker-bake files, and those before compose files; one that is
+// empty counts for nothing. With none of them, the tree's Dockerfiles are found.
 func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 	dir, err := r.paths.resolve(".", opt.Dir)
 	if err != nil || isAbs(dir) {
@@ -48,8 +50,11 @@ func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 			return f, err
 		}
 	}
+	if f, err := discover(ctx, r); f != nil || err != nil {
+		return f, err
+	}
 	return nil, missing(&impact.Fault{
-		Cause: "no definition found: neither rebuild.yaml nor a docker-bake file in " + orAbove(dir),
+		Cause: "no definition found: neither rebuild.yaml nor a docker-bake or compose file in " + orAbove(dir) + ", nor any Dockerfile",
 		Hint:  "write a rebuild.yaml that names the images, or name a definition: rebuild -f FILE",
 	})
 }
@@ -165,6 +170,17 @@ func (f *finding) search(ctx context.Context, r *reader, opt Options) error {
 		}
 		if c != nil {
 			f.join(c)
+			return nil
+		}
+	}
+	if f.docDir == "." { // where the paths of what is found count from
+		c, err := discover(ctx, r)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			f.doc.images, f.found = c.doc.images, c.found
+			f.warn(c.warnings...)
 			return nil
 		}
 	}

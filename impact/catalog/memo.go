@@ -59,6 +59,16 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 		add(src.path)
 		add(string(src.data))
 	}
+	if f.found != nil {
+		src := f.doc.bakeFile(opt)
+		add(string(src.data))
+		for _, im := range f.found.images {
+			add(im.origin())
+		}
+	}
+	for _, w := range f.warnings {
+		add(w)
+	}
 	if f.doc != nil {
 		add(f.doc.path)
 		add(string(f.doc.data))

@@ -21,6 +21,10 @@ func definer(path string) string {
 func (doc *document) places() map[string]block {
 	places := map[string]block{}
 	for _, im := range doc.images {
+		if im.at != "" {
+			places[im.name.text] = block{kind: "image", name: im.name.text, path: im.at}
+			continue
+		}
 		places[im.name.text] = block{kind: "image", name: im.name.text, path: doc.path, line: im.name.line}
 	}
 	return places

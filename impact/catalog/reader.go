@@ -57,10 +57,15 @@ func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 	case len(data) > maxDefinition:
 		return source{}, false, &impact.Fault{Path: name, Cause: fmt.Sprintf("definition is larger than %d MiB", maxDefinition>>20)}
 	}
+	r.remember(name)
+	return source{path: name, data: data}, true, nil
+}
+
+// remember notes a file that the catalog is made of.
+func (r *reader) remember(name string) {
 	if !slices.Contains(r.names, name) {
 		r.names = append(r.names, name)
 	}
-	return source{path: name, data: data}, true, nil
 }
 
 // tryAll reads those of the named files of a folder that are there.

@@ -1,0 +1,194 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"rebuild/impact"
+)
+
+// discovery is the Dockerfiles of a tree without a definition, and what was made
+// of them.
+type discovery struct {
+	images   []*foundImage // by path
+	warnings []string
+}
+
+// foundImage is an image that is made up for a Dockerfile.
+type foundImage struct {
+	dockerfile string // from the root of the tree
+	variant    string // of its file name
+	recipe     *recipe
+	broken     error // it does not parse
+
+	context string
+	why     string   // reason for the context
+	open    []string // other contexts that it can have; it is ambiguous
+	name    string
+	tags    []string
+	named   string   // the reference that names it, and where it stands
+	doubt   []string // references that may mean it
+}
+
+// discover finds the Dockerfiles of a tree; nil when there are none, or when the
+// tree cannot be listed.
+func discover(ctx context.Context, r *reader) (*finding, error) {
+	tree, ok := r.files.(Lister)
+	if !ok {
+		return nil, nil
+	}
+	l := &listing{ctx: ctx, tree: tree, dirs: map[string][]fs.DirEntry{}}
+	d := &discovery{}
+	if err := d.walk(l, r, ".", ""); err != nil {
+		return nil, err
+	}
+	if len(d.images) == 0 {
+		return nil, nil
+	}
+	for _, im := range d.images {
+		if err := im.choose(l); err != nil {
+			return nil, err
+		}
+	}
+	d.infer(path.Base(r.paths.root))
+	return d.finding(), nil
+}
+
+// walk looks through a folder. outside is the vendored folder that it lies in.
+func (d *discovery) walk(l *listing, r *reader, dir, outside string) error {
+	entries, err := l.read(dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		at := path.Join(dir, e.Name())
+		if e.IsDir() {
+			within := outside
+			if within == "" && slices.Contains(vendored, e.Name()) {
+				within = at
+			}
+			if err := d.walk(l, r, at, within); err != nil {
+				return err
+			}
+			continue
+		}
+		role, variant := roleOf(e.Name())
+		switch {
+		case role == noDockerfile:
+		case outside != "":
+			d.leave(at, "it lies in "+outside)
+		case role == isTemplate:
+			d.leave(at, "it is a template")
+		default:
+			if err := d.file(l.ctx, r, at, variant); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *discovery) leave(name, why string) {
+	d.warnings = append(d.warnings, fmt.Sprintf("%s is left out: %s", name, why))
+}
+
+// file takes up a file that is called like a Dockerfile.
+func (d *discovery) file(ctx context.Context, r *reader, name, variant string) error {
+	text, err := r.files.ReadFile(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a link that leads nowhere
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(text) > maxDefinition {
+		d.leave(name, fmt.Sprintf("it is larger than %d MiB", maxDefinition>>20))
+		return nil
+	}
+	if templated(text) {
+		d.leave(name, "it is a template")
+		return nil
+	}
+	r.remember(name)
+	im := &foundImage{dockerfile: name, variant: variant}
+	if im.recipe, im.broken = readRecipe(text); im.broken != nil {
+		if strings.Contains(im.broken.Error(), "file with no instructions") {
+			d.leave(name, "it is empty")
+			return nil
+		}
+		im.recipe = &recipe{unknown: true}
+	}
+	d.images = append(d.images, im)
+	return nil
+}
+
+// finding words what was found as a rebuild.yaml would.
+func (d *discovery) finding() *finding {
+	doc := &document{}
+	for _, im := range d.images {
+		own := ownImage{
+			name:       text{text: im.name},
+			at:         im.dockerfile,
+			context:    &text{text: im.context},
+			dockerfile: &text{text: relative(im.context, im.dockerfile)},
+		}
+		for _, t := range im.tags {
+			own.tags = append(own.tags, text{text: t})
+		}
+		doc.images = append(doc.images, own)
+	}
+	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.warnings, d.ambiguities())}
+}
+
+// ambiguities says what no reference and no file makes known.
+func (d *discovery) ambiguities() []string {
+	var out []string
+	for _, im := range d.images {
+		if len(im.open) > 0 {
+			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken", im.dockerfile, strings.Join(im.open, " or "), im.context))
+		}
+		for _, ref := range im.doubt {
+			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, "what is ambiguous is settled by a rebuild.yaml: rebuild init writes one")
+	}
+	return out
+}
+
+// describe says of each image where it comes from.
+func (d *discovery) describe(images []impact.Image) {
+	for i := range images {
+		for _, im := range d.images {
+			if im.name == images[i].Name {
+				images[i].Origin = im.origin()
+			}
+		}
+	}
+}
+
+// origin is where an image comes from, in words.
+func (im *foundImage) origin() string {
+	out := im.dockerfile + ": found; context " + im.context + ": " + im.why
+	if im.named != "" {
+		out += "; named by " + im.named
+	}
+	return out
+}
+
+// relative gives a path from a folder that holds it.
+func relative(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return strings.TrimPrefix(name, dir+"/")
+}

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// Lister is a tree whose folders can be listed, so that Dockerfiles can be found
+// where there is no definition. It leaves out what git ignores.
+type Lister interface {
+	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
+}
+
+// listing remembers the folders of a tree.
+type listing struct {
+	ctx  context.Context // of the one call that it serves
+	tree Lister
+	dirs map[string][]fs.DirEntry
+}
+
+func (l *listing) read(dir string) ([]fs.DirEntry, error) {
+	if entries, ok := l.dirs[dir]; ok {
+		return entries, nil
+	}
+	entries, err := l.tree.ReadDir(l.ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		l.dirs[dir] = entries
+	}
+	return entries, err
+}
+
+// held is what a folder has of a COPY source.
+type held int
+
+const (
+	absent  held = iota
+	allowed      // a wildcard that fits nothing, in a folder that is there
+	present
+)
+
+// holds seeks a source, which may have wildcards, in a folder.
+func (l *listing) holds(dir, source string) (held, error) {
+	source = strings.Trim(path.Clean("/"+source), "/")
+	if source == "" {
+		return present, nil
+	}
+	return l.seek(dir, strings.Split(source, "/"))
+}
+
+func (l *listing) seek(dir string, parts []string) (held, error) {
+	entries, err := l.read(dir)
+	if err != nil {
+		return absent, err
+	}
+	wild := isPattern(parts[0])
+	best := absent
+	if wild && len(parts) == 1 && len(entries) > 0 {
+		best = allowed
+	}
+	for _, e := range entries {
+		ok := e.Name() == parts[0]
+		if wild {
+			ok, _ = path.Match(parts[0], e.Name())
+		}
+		switch {
+		case !ok:
+			continue
+		case len(parts) == 1, e.Type()&fs.ModeSymlink != 0: // where a link leads is not asked
+			return present, nil
+		case !e.IsDir():
+			continue
+		}
+		h, err := l.seek(path.Join(dir, e.Name()), parts[1:])
+		if err != nil {
+			return absent, err
+		}
+		if best = max(best, h); best == present {
+			break
+		}
+	}
+	return best, nil
+}

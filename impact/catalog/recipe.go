@@ -1,0 +1,181 @@
+package catalog
+
+import (
+	"bytes"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// recipe is what a Dockerfile says of its context and of other images, with the
+// defaults of its arguments.
+type recipe struct {
+	sources []string // what it reads of its context, as written; unknown ones are left out
+	whole   bool     // it reads all of its context
+	refs    []baseRef
+	unknown bool // some source or reference has no value without arguments
+}
+
+// baseRef is an image that a Dockerfile reads.
+type baseRef struct {
+	text string // as written, variables replaced
+	line int
+}
+
+// readRecipe parses a Dockerfile with BuildKit's own parser. Without any FROM it is
+// none.
+func readRecipe(text []byte) (r *recipe, err error) {
+	ast, err := parser.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	stages, global, err := instructions.Parse(ast.AST, nil)
+	if err != nil {
+		return nil, err
+	}
+	r = &recipe{}
+	e := &expansion{lex: shell.NewLex(ast.EscapeToken), vars: map[string]string{}}
+	for _, a := range global {
+		e.args(a.Args, nil)
+	}
+	defaults := e.vars
+	names := map[string]bool{}
+	for i, st := range stages {
+		e.vars = maps.Clone(defaults)
+		r.base(e, st.BaseName, line(st), names)
+		e.vars = map[string]string{}
+		for _, cmd := range st.Commands {
+			r.command(e, cmd, defaults, names)
+		}
+		names[strconv.Itoa(i)] = true
+		if st.Name != "" {
+			names[strings.ToLower(st.Name)] = true
+		}
+	}
+	return r, nil
+}
+
+func line(st instructions.Stage) int {
+	if len(st.Location) == 0 {
+		return 0
+	}
+	return st.Location[0].Start.Line
+}
+
+// base takes up a reference, unless it is a stage, or nothing.
+func (r *recipe) base(e *expansion, name string, line int, stages map[string]bool) {
+	ref, ok := e.word(name)
+	switch {
+	case !ok:
+		r.unknown = true
+	case ref == "", ref == "scratch", ref == "context", stages[strings.ToLower(ref)]:
+	default:
+		r.refs = append(r.refs, baseRef{ref, line})
+	}
+}
+
+func (r *recipe) command(e *expansion, cmd instructions.Command, global map[string]string, stages map[string]bool) {
+	at := 0
+	if loc := cmd.Location(); len(loc) > 0 {
+		at = loc[0].Start.Line
+	}
+	switch c := cmd.(type) {
+	case *instructions.ArgCommand:
+		e.args(c.Args, global)
+	case *instructions.EnvCommand:
+		for _, kv := range c.Env {
+			if v, ok := e.word(kv.Value); ok {
+				e.vars[kv.Key] = v
+			}
+		}
+	case *instructions.CopyCommand:
+		if c.From != "" {
+			r.base(e, c.From, at, stages)
+			return
+		}
+		r.copies(e, c.SourcePaths)
+	case *instructions.AddCommand:
+		r.copies(e, slices.DeleteFunc(slices.Clone(c.SourcePaths), isURL))
+	case *instructions.RunCommand:
+		r.mounts(e, c, at, stages)
+	}
+}
+
+func (r *recipe) copies(e *expansion, paths []string) {
+	for _, p := range paths {
+		source, ok := e.word(p)
+		switch clean := strings.Trim(source, "/"); {
+		case !ok:
+			r.unknown = true
+		case clean == "" || clean == "." || strings.Trim(clean, "*./") == "":
+			r.whole = true
+		case isURL(source):
+		default:
+			r.sources = append(r.sources, source)
+		}
+	}
+}
+
+func (r *recipe) mounts(e *expansion, c *instructions.RunCommand, at int, stages map[string]bool) {
+	err := c.Expand(func(word string) (string, error) {
+		v, ok := e.word(word)
+		if !ok {
+			r.unknown = true
+		}
+		return v, nil
+	})
+	if err != nil {
+		r.unknown = true
+		return
+	}
+	for _, m := range instructions.GetMounts(c) {
+		switch {
+		case m.From != "":
+			r.base(e, m.From, at, stages)
+		case m.Type == instructions.MountTypeBind:
+			r.copies(e, []string{m.Source})
+		}
+	}
+}
+
+var remoteSource = regexp.MustCompile(`^(https?|git|ssh)://|^git@`)
+
+func isURL(s string) bool { return remoteSource.MatchString(s) }
+
+// expansion replaces the variables of one stage.
+type expansion struct {
+	lex  *shell.Lex
+	vars map[string]string
+}
+
+// args takes up declared arguments: with their default, or that of the global one.
+func (e *expansion) args(args []instructions.KeyValuePairOptional, global map[string]string) {
+	for _, a := range args {
+		if a.Value != nil {
+			if v, ok := e.word(*a.Value); ok {
+				e.vars[a.Key] = v
+			}
+		} else if v, ok := global[a.Key]; ok {
+			e.vars[a.Key] = v
+		}
+	}
+}
+
+// word replaces variables; false when one has no value.
+func (e *expansion) word(s string) (string, bool) {
+	if !strings.Contains(s, "$") {
+		return s, true
+	}
+	list := make([]string, 0, len(e.vars))
+	for _, k := range sortedKeys(e.vars) {
+		list = append(list, k+"="+e.vars[k])
+	}
+	v, missing, err := e.lex.ProcessWord(s, shell.EnvsFromSlice(list))
+	return v, err == nil && len(missing) == 0
+}
