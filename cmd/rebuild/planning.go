@@ -37,6 +37,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 	if w.flags.since != "" {
 		p.view = tree.Git
 	}
+	base := w.openBaseline(ctx, p.view)
 	targetSide, err := w.targetTree(ctx, p)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 	w.warnAll(warnings)
 
 	in := impact.Inputs{Target: p.target, TargetSide: targetSide, TargetFiles: p.tree, Files: m.records.Files}
-	if in.Baseline, in.BaselineSide, err = w.baseline(ctx, p); err != nil {
+	if in.Baseline, in.BaselineSide, err = w.baseline(ctx, p, base); err != nil {
 		return nil, err
 	}
 	phases, _, err := impact.Phases(p.target)
@@ -113,40 +114,76 @@ func (w *workspace) targetTree(ctx context.Context, p *planning) (impact.Side, e
 	return impact.Side{Kind: src.Kind, Rev: src.Rev, Commit: src.Commit}, nil
 }
 
-// baseline finds the other side: a commit, or the records.
-func (w *workspace) baseline(ctx context.Context, p *planning) (*impact.Snapshot, impact.Side, error) {
+// commitBaseline is a commit that a plan compares with.
+type commitBaseline struct {
+	side  impact.Side
+	tree  tree.Tree
+	cat   impact.Catalog
+	empty error // why its definition gives no images
+}
+
+// openBaseline begins to look for the commit that --since means, and gives what
+// waits for it: git takes as long for that as the target's own tree does. Without
+// --since there is none to wait for.
+func (w *workspace) openBaseline(ctx context.Context, view tree.View) func() (*commitBaseline, error) {
 	if w.flags.since == "" {
-		return recorded(p.records), impact.Side{Kind: "records"}, nil
+		return nil
 	}
+	var (
+		b    *commitBaseline
+		err  error
+		done = make(chan struct{})
+	)
+	go func() {
+		defer close(done)
+		b, err = w.findBaseline(ctx, view)
+	}()
+	return func() (*commitBaseline, error) {
+		<-done
+		return b, err
+	}
+}
+
+func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBaseline, error) {
 	head := w.flags.at
 	if head == "" {
 		head = "HEAD"
 	}
 	base, err := w.repo.MergeBase(ctx, w.flags.since, head)
 	if err != nil {
-		return nil, impact.Side{}, err
+		return nil, err
 	}
-	t, err := w.repo.Commit(ctx, base, p.view)
+	b := &commitBaseline{side: impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}}
+	if b.tree, err = w.repo.Commit(ctx, base, view); err != nil {
+		return nil, err
+	}
+	b.cat, err = w.catalog(ctx, b.tree, false)
+	var fault *impact.Fault
+	if errors.As(err, &fault) || errors.Is(err, catalog.ErrNoDefinition) {
+		b.empty, err = fmt.Errorf("the definition at %.12s cannot be read: %w", base, err), nil
+	}
+	return b, err
+}
+
+// baseline is the other side of the plan: a commit, or the records.
+func (w *workspace) baseline(ctx context.Context, p *planning, commit func() (*commitBaseline, error)) (*impact.Snapshot, impact.Side, error) {
+	if commit == nil {
+		return recorded(p.records), impact.Side{Kind: "records"}, nil
+	}
+	b, err := commit()
 	if err != nil {
 		return nil, impact.Side{}, err
 	}
-	side := impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}
-	cat, err := w.catalog(ctx, t, false)
-	if err != nil {
-		var fault *impact.Fault
-		if !errors.As(err, &fault) && !errors.Is(err, catalog.ErrNoDefinition) {
-			return nil, side, err
+	if b.empty == nil {
+		snap, err := p.scanner.Scan(ctx, b.cat, b.tree)
+		var cycle *impact.Cycle
+		if !errors.As(err, &cycle) {
+			return snap, b.side, err
 		}
-		w.voice.warn("all images count as new: the definition at %.12s cannot be read: %v", base, err)
-		return &impact.Snapshot{States: map[string]*impact.State{}}, side, nil
+		b.empty = fmt.Errorf("at %.12s there is a %w", b.side.Commit, err)
 	}
-	snap, err := p.scanner.Scan(ctx, cat, t)
-	var cycle *impact.Cycle
-	if errors.As(err, &cycle) {
-		w.voice.warn("all images count as new: at %.12s there is a %v", base, err)
-		return &impact.Snapshot{States: map[string]*impact.State{}}, side, nil
-	}
-	return snap, side, err
+	w.voice.warn("all images count as new: %v", b.empty)
+	return &impact.Snapshot{States: map[string]*impact.State{}}, b.side, nil
 }
 
 // recorded is the snapshot that the last builds saw.
