@@ -45,7 +45,7 @@ func TestEngineStories(t *testing.T) {
 }
 
 func removeTags(t *testing.T, e *docker.Engine, prefix string) {
-	ctx := t.Context()
+	ctx := context.WithoutCancel(t.Context()) // also when the test has ended
 	held, err := e.Images(ctx)
 	if err != nil {
 		t.Errorf("cleaning up: %v", err)

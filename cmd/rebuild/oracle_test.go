@@ -1,0 +1,218 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rebuild/docker"
+	"rebuild/docker/enginetest"
+	"rebuild/impact"
+)
+
+var (
+	oracleSeed  = flag.Uint64("oracle.seed", 0, "seed of the first random repository (0: a new one)")
+	oracleRepos = flag.Int("oracle.repos", 2, "random repositories to judge plans of")
+	oracleEdits = flag.Int("oracle.edits", 5, "random edits of each")
+)
+
+// TestOracle makes random repositories and random edits, and has BuildKit judge
+// each plan. A miss is made small and printed as a story.
+func TestOracle(t *testing.T) {
+	e := enginetest.Connect(t)
+	seed := *oracleSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	busybox := fmt.Sprintf("rebuild-oracle/os:%x", rand.Uint64())
+	enginetest.Busybox(t, e, busybox)
+	tally := &tally{kinds: map[string]*counts{}}
+	t.Cleanup(func() { t.Logf("%s", tally) })
+	for i := range *oracleRepos {
+		s := seed + uint64(i)
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			t.Parallel() // most of the time the engine waits for itself
+			o := &oracle{engine: e, busybox: busybox, tally: tally}
+			o.repository(t, s)
+		})
+	}
+}
+
+// oracle judges the history of one random repository.
+type oracle struct {
+	engine  *docker.Engine
+	busybox string
+	tally   *tally
+}
+
+func (o *oracle) checkout(t *testing.T) *checkout {
+	t.Helper()
+	prefix := fmt.Sprintf("rebuild-oracle-%x", rand.Uint64())
+	t.Cleanup(func() { removeTags(t, o.engine, prefix) })
+	return newCheckout(t, o.engine, o.busybox, filepath.Join(t.TempDir(), "repo"), prefix)
+}
+
+func (o *oracle) repository(t *testing.T, seed uint64) {
+	t.Logf("go test ./cmd/rebuild -run TestOracle -oracle.seed %d -oracle.repos 1 -oracle.edits %d", seed, *oracleEdits)
+	r := rand.New(rand.NewPCG(seed, 1))
+	c := o.checkout(t)
+	now, j := o.start(t, r, c)
+	o.tally.repository()
+	for range *oracleEdits {
+		after, kind := change(r, now)
+		c.write(t, after)
+		v, err := j.judgeNow(t.Context())
+		if err != nil { // the definition cannot be planned at all
+			o.tally.refuse(kind)
+			t.Logf("%s: %v", kind, err)
+			c.write(t, now)
+			continue
+		}
+		o.tally.add(kind, v)
+		if misses := v.misses(); len(misses) > 0 {
+			t.Errorf("%s: %d misses, first %s: %s\n%s", kind, len(misses), misses[0].kind, misses[0].what, o.shrink(t, now, after, misses[0].kind))
+			return // what follows may only follow from this
+		}
+		if broken(v) {
+			c.write(t, now) // a repository that builds has more to tell
+			if _, err := j.judgeNow(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		now = after
+	}
+}
+
+func broken(v *verdict) bool {
+	return slices.ContainsFunc(v.images, func(im imageVerdict) bool { return im.failed != nil || im.plan.Err != nil })
+}
+
+// start finds a repository whose images can all be built, and builds it: images
+// that cannot be are taken out.
+func (o *oracle) start(t *testing.T, r *rand.Rand, c *checkout) (*sketch, *judge) {
+	t.Helper()
+	for {
+		s := generate(r)
+		for len(s.images) > 0 {
+			c.write(t, s)
+			j := newJudge(c.dir)
+			v, err := j.judgeNow(t.Context())
+			if err != nil {
+				t.Logf("%v", err)
+				break
+			}
+			for _, m := range v.misses() {
+				t.Errorf("first build: %s: %s\n%s", m.kind, m.what, story(nil, s))
+			}
+			if !broken(v) {
+				return s, j
+			}
+			s = s.clone()
+			s.images = slices.DeleteFunc(s.images, func(im sketchImage) bool {
+				iv := v.image(im.name)
+				return iv.failed != nil || iv.plan.Err != nil
+			})
+		}
+	}
+}
+
+// tally counts over all repositories, by kind of edit.
+type tally struct {
+	mu    sync.Mutex // guards all below
+	repos int
+	kinds map[string]*counts
+}
+
+type counts struct {
+	edits, refused      int
+	images, rebuilt     int
+	layers, invalidated int
+	byKind              map[string]int
+	apart               map[string]int
+}
+
+// of is called with the lock held.
+func (t *tally) of(kind string) *counts {
+	c := t.kinds[kind]
+	if c == nil {
+		c = &counts{byKind: map[string]int{}, apart: map[string]int{}}
+		t.kinds[kind] = c
+	}
+	return c
+}
+
+func (t *tally) repository() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.repos++
+}
+
+func (t *tally) refuse(kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.of(kind).refused++
+}
+
+func (t *tally) add(kind string, v *verdict) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.of(kind)
+	c.edits++
+	for _, im := range v.images {
+		c.images++
+		if im.plan.Action == impact.Rebuild {
+			c.rebuilt++
+		}
+		for _, l := range im.layers {
+			c.layers++
+			if l.State == impact.Invalidated {
+				c.invalidated++
+				if !l.ran && l.apart != "" {
+					c.apart[l.apart]++
+				}
+			}
+		}
+		for _, m := range im.misses {
+			c.byKind[m.kind]++
+		}
+	}
+}
+
+func (c *counts) row(kind string) string {
+	return fmt.Sprintf("%-16s %6d %7d %8d %7d %11d %13d %18d %11d %20d %8d %7d", kind, c.edits, c.images, c.rebuilt, c.layers, c.invalidated,
+		c.byKind[falseCached], c.byKind[falseInvalidated], c.byKind[falseKept], c.byKind[falseRebuilt], c.byKind[errorNotForetold]+c.byKind[errorNotFound], c.refused)
+}
+
+// String is the table of all kinds of edits.
+func (t *tally) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %7s %11s %13s %18s %11s %20s %8s %7s\n", t.repos,
+		"edit", "edits", "images", "rebuilt", "layers", "invalidated", "false cached", "false invalidated", "false kept", "rebuilt for nothing", "errors", "refused")
+	sum := &counts{byKind: map[string]int{}, apart: map[string]int{}}
+	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
+		c := t.kinds[kind]
+		fmt.Fprintln(&b, c.row(kind))
+		sum.edits, sum.refused = sum.edits+c.edits, sum.refused+c.refused
+		sum.images, sum.rebuilt = sum.images+c.images, sum.rebuilt+c.rebuilt
+		sum.layers, sum.invalidated = sum.layers+c.layers, sum.invalidated+c.invalidated
+		for k, n := range c.byKind {
+			sum.byKind[k] += n
+		}
+		for k, n := range c.apart {
+			sum.apart[k] += n
+		}
+	}
+	fmt.Fprintln(&b, sum.row("all"))
+	for _, why := range slices.Sorted(maps.Keys(sum.apart)) {
+		fmt.Fprintf(&b, "counted apart: %d of the layers foretold as invalidated did not run: %s\n", sum.apart[why], why)
+	}
+	return b.String()
+}
