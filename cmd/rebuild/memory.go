@@ -24,7 +24,7 @@ type memory struct {
 
 	mu      sync.Mutex
 	bases   map[string]impact.Base // guarded by mu
-	assumed []string               // guarded by mu: references that nobody has seen
+	assumed []string               // guarded by mu: references that nobody was there to ask about
 }
 
 // connect prepares the connection to the engine that the flags name, and with ask
@@ -91,14 +91,12 @@ func (m *memory) external(live bool) impact.Resolve {
 			return b, nil
 		}
 		b := m.base(ctx, ref, platform, live)
-		if !b.Known {
-			m.assumed = append(m.assumed, ref)
-		}
 		m.bases[ref] = b
 		return b, nil
 	}
 }
 
+// base is called with mu held.
 func (m *memory) base(ctx context.Context, ref, platform string, live bool) impact.Base {
 	if !live {
 		if im, ok := m.records.Base(ref); ok {
@@ -110,6 +108,7 @@ func (m *memory) base(ctx context.Context, ref, platform string, live bool) impa
 		if im, ok := m.records.Base(ref); ok {
 			return knownBase(im)
 		}
+		m.assumed = append(m.assumed, ref)
 		return llb.AssumedBase(ref, platform)
 	}
 	id := held.ID(ref)

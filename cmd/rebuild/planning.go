@@ -333,7 +333,7 @@ func (p *planning) left() string {
 		return ""
 	}
 	slices.Sort(p.memory.assumed)
-	return fmt.Sprintf("external base images that nobody has seen are taken to set nothing: %s", strings.Join(slices.Compact(p.memory.assumed), ", "))
+	return fmt.Sprintf("no engine was there to ask for the configs of external base images, so they are taken to set nothing: %s", strings.Join(slices.Compact(p.memory.assumed), ", "))
 }
 
 // newScanner converts each Dockerfile once for both sides of a plan.

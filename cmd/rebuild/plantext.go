@@ -43,6 +43,10 @@ func printPlan(v *voice, p *impact.Plan) {
 			printImage(v, p.Image(name), width)
 		}
 	}
+	if len(p.Removed) > 0 {
+		v.say("")
+		v.say("no longer defined: %s", strings.Join(p.Removed, ", "))
+	}
 	v.say("")
 	printTotals(v, p)
 }
