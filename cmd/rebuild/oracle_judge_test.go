@@ -120,9 +120,7 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*pl
 		return nil, nil, err
 	}
 	defer w.close()
-	if err := m.open(ctx, w, true); err != nil {
-		return nil, nil, err
-	}
+	m.open(ctx, w)
 	p, err := w.newPlanning(ctx, nil, m, true)
 	if err != nil {
 		return nil, nil, err
