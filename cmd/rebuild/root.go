@@ -56,6 +56,7 @@ func newRoot(v *voice, args []string) *cobra.Command {
 	f.what(root)
 	runFlags(f, root)
 	root.AddCommand(planCommand(v), whyCommand(v), graphCommand(v), schemaCommand(v))
+	root.AddCommand(listCommand(v), initCommand(v))
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}

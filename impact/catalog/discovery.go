@@ -178,7 +178,7 @@ func (d *discovery) describe(images []impact.Image) {
 
 // origin is where an image comes from, in words.
 func (im *foundImage) origin() string {
-	out := im.dockerfile + ": found; context " + im.context + ": " + im.why
+	out := "found: context " + im.context + ": " + im.why
 	if im.named != "" {
 		out += "; named by " + im.named
 	}

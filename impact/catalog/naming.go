@@ -28,14 +28,14 @@ func (d *discovery) name(root string) {
 	}
 	wanted := map[string]int{}
 	for _, im := range d.images {
-		wanted[im.folderName(root, 0)]++
+		wanted[im.folderName(root, d.under(im))]++
 	}
 	for _, im := range d.images {
 		if im.name != "" {
 			continue
 		}
-		name := im.folderName(root, 0)
-		for n := 1; n <= strings.Count(im.dockerfile, "/") && (wanted[name] > 1 || used[name]); n++ {
+		name := im.folderName(root, d.under(im))
+		for n := 1 + d.under(im); n <= strings.Count(im.dockerfile, "/") && (wanted[name] > 1 || used[name]); n++ {
 			name = im.folderName(root, n)
 		}
 		give(im, name)
@@ -45,6 +45,18 @@ func (d *discovery) name(root string) {
 			}
 		}
 	}
+}
+
+// under counts the folders from an image's own up to the one that holds another's
+// Dockerfile: it is a variant of that one. 0 when there is none.
+func (d *discovery) under(im *foundImage) int {
+	own := path.Dir(im.dockerfile)
+	for n, at := 1, path.Dir(own); own != "." && at != "."; n, at = n+1, path.Dir(at) {
+		if slices.ContainsFunc(d.images, func(o *foundImage) bool { return path.Dir(o.dockerfile) == at }) {
+			return n
+		}
+	}
+	return 0
 }
 
 // folderName is a name made of an image's folder, and of so many above it.

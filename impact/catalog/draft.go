@@ -1,0 +1,141 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rebuild/impact"
+)
+
+// Draft is a rebuild.yaml to be, for the Dockerfiles of a tree without a
+// definition.
+type Draft struct{ found *discovery }
+
+// Question is what the tree leaves open about an image.
+type Question struct {
+	Image      string
+	Dockerfile string
+	Options    []string // the build contexts that it can have, nearest first
+	Taken      string   // what stands for an answer
+	Why        string
+}
+
+// NewDraft finds the Dockerfiles of a tree. It is an error if the tree has a
+// definition, or none.
+func NewDraft(ctx context.Context, files Files, opt Options) (*Draft, error) {
+	if opt.Read == nil {
+		opt.Read = os.ReadFile
+	}
+	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
+	f, err := find(ctx, r, opt)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.found == nil:
+		return nil, &impact.Fault{Path: r.names[0], Cause: "it defines the images already", Hint: "rebuild list shows them"}
+	}
+	return &Draft{f.found}, nil
+}
+
+// Questions lists what is open.
+func (d *Draft) Questions() []Question {
+	var out []Question
+	for _, im := range d.found.images {
+		if len(im.open) > 0 {
+			out = append(out, Question{Image: im.name, Dockerfile: im.dockerfile, Options: slices.Clone(im.open), Taken: im.context, Why: strings.TrimPrefix(im.why, "ambiguous: ")})
+		}
+	}
+	return out
+}
+
+// Answer settles a question.
+func (d *Draft) Answer(q Question, option string) {
+	for _, im := range d.found.images {
+		if im.name == q.Image {
+			im.context, im.why, im.open = option, "as answered", nil
+		}
+	}
+}
+
+// Images counts the images.
+func (d *Draft) Images() int { return len(d.found.images) }
+
+// Warnings says what was left out, and what is open.
+func (d *Draft) Warnings() []string {
+	return append(slices.Clone(d.found.warnings), d.found.ambiguities()...)
+}
+
+// Text is the rebuild.yaml. It loads to the catalog that the tree has without it.
+func (d *Draft) Text() []byte {
+	var b bytes.Buffer
+	b.WriteString("# The images of this repository, made up from its Dockerfiles. Check what is\n" +
+		"# marked with \"?\", and correct names and tags: rebuild list shows what comes of it.\n")
+	for _, w := range d.found.warnings {
+		fmt.Fprintf(&b, "# %s\n", oneLine(w))
+	}
+	b.WriteString("\nimages:\n")
+	for _, im := range d.found.images {
+		im.write(&b)
+	}
+	b.WriteString(`
+# Which images belong together, in the order in which they are built. Without it
+# the phases are the levels of the image graph.
+#
+# phases:
+#   - {name: Base images, images: ["*base*"], critical: true}
+#   - {name: All others, images: ["*"]}
+`)
+	return b.Bytes()
+}
+
+func (im *foundImage) write(b *bytes.Buffer) {
+	fmt.Fprintf(b, "  # %s\n", oneLine(im.origin()))
+	if len(im.open) > 0 {
+		fmt.Fprintf(b, "  # ? its context may be %s\n", oneLine(strings.Join(im.open, " or ")))
+	}
+	for _, ref := range im.doubt {
+		fmt.Fprintf(b, "  # ? is it %s? Then add that to its tags\n", oneLine(ref))
+	}
+	fmt.Fprintf(b, "  %s:\n", scalar(im.name))
+	if im.context != "." {
+		fmt.Fprintf(b, "    context: %s\n", scalar(im.context))
+	}
+	if name := relative(im.context, im.dockerfile); name != "Dockerfile" {
+		fmt.Fprintf(b, "    dockerfile: %s\n", scalar(name))
+	} else if im.context == "." {
+		b.WriteString("    dockerfile: Dockerfile\n")
+	}
+	if len(im.tags) > 0 {
+		quoted := make([]string, len(im.tags))
+		for i, t := range im.tags {
+			quoted[i] = scalar(t)
+		}
+		fmt.Fprintf(b, "    tags: [%s]\n", strings.Join(quoted, ", "))
+	}
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z_./][A-Za-z0-9_./-]*$`)
+
+// reserved are words that YAML reads as something else than a string.
+var reserved = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", ".nan", ".inf"}
+
+// scalar writes a string as YAML.
+func scalar(s string) string {
+	if plain.MatchString(s) && !slices.Contains(reserved, strings.ToLower(s)) && path.Clean(s) == s {
+		return s
+	}
+	quoted, err := json.Marshal(s) // a JSON string is a YAML one
+	if err != nil {                // strings always encode
+		return fmt.Sprintf("%q", s)
+	}
+	return string(quoted)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
