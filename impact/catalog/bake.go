@@ -125,6 +125,15 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 		in.files = append(in.files, *def)
 	}
 	in.vars = in.outline.values(opt.Env)
+	for _, name := range sortedKeys(opt.Vars) {
+		if !slices.Contains(in.outline.variables, name) {
+			return in, &impact.Fault{Cause: fmt.Sprintf("--var %s: no bake file has that variable%s", name, didYouMean(name, in.outline.variables))}
+		}
+		if in.vars == nil {
+			in.vars = map[string]string{}
+		}
+		in.vars[name] = opt.Vars[name]
+	}
 	return in, nil
 }
 

@@ -55,6 +55,7 @@ func compareWithBake(t *testing.T, s story) {
 			vars[name] = v
 		}
 	}
+	maps.Copy(vars, s.opt.Vars)
 	targets, groups, bakeErr := bake.ReadTargets(context.Background(), files, []string{"*"}, s.opt.Set, builtin(), vars, &bake.EntitlementConf{})
 	cat, err := Load(context.Background(), s.files, s.opt)
 	if bakeErr != nil {
@@ -79,7 +80,7 @@ func compareWithBake(t *testing.T, s story) {
 	for name, o := range options {
 		im, _ := cat.Image(name)
 		for what, pair := range map[string][2]any{
-			"context":    {im.Context, o.Inputs.ContextPath},
+			"context":    {im.Context + im.RemoteContext, o.Inputs.ContextPath},
 			"dockerfile": {im.Dockerfile, o.Inputs.DockerfilePath},
 			"inline":     {im.Inline, o.Inputs.DockerfileInline},
 			"target":     {im.Target, o.Target},

@@ -102,6 +102,9 @@ func compareWithBuildx(t *testing.T, s story) {
 	for _, set := range s.opt.Set {
 		args = append(args, "--set", set)
 	}
+	for _, name := range sortedKeys(s.opt.Vars) {
+		args = append(args, "--var", name+"="+s.opt.Vars[name])
+	}
 	for _, name := range []string{"TAG", "REGISTRY", "LIST_JSON"} {
 		if v, ok := s.opt.Env(name); ok {
 			env = append(env, name+"="+v)

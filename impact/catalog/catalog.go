@@ -56,6 +56,10 @@ type Options struct {
 	// BuildArgs are given to every image, over what it defines itself.
 	BuildArgs map[string]string
 
+	// Vars are variables of bake files, over what Env says of them, as bake's
+	// --var takes them.
+	Vars map[string]string
+
 	// Env looks up the variables of a definition; nil is os.LookupEnv. What
 	// the process has in its environment and Env denies is still seen by bake,
 	// which looks there by itself.

@@ -60,8 +60,15 @@ func readStory(t *testing.T, ar *txtar.Archive) story {
 			s.opt.Files = append(s.opt.Files, value)
 		case "set":
 			s.opt.Set = append(s.opt.Set, value)
-		case "arg", "env":
+		case "arg", "env", "var":
 			k, v, _ := strings.Cut(value, "=")
+			if key == "var" {
+				if s.opt.Vars == nil {
+					s.opt.Vars = map[string]string{}
+				}
+				s.opt.Vars[k] = v
+				continue
+			}
 			if key == "env" {
 				env[k] = v
 				continue

@@ -3,7 +3,10 @@ package catalog
 import (
 	"context"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
 	"rebuild/impact"
 )
@@ -191,6 +194,10 @@ func (f *finding) search(ctx context.Context, r *reader, opt Options) error {
 	})
 }
 
+// remoteDefinition finds a URL in the name of a definition; it may have been
+// joined to a folder, and so lost a slash.
+var remoteDefinition = regexp.MustCompile(`(^|/)(https?:/{1,2}|git://|ssh:/{1,2}|git@[^/]*:)`)
+
 // findNamed reads the files of -f. Bake's paths count from the folder of the
 // command, as they do in bake; those of a rebuild.yaml from its own folder, or,
 // when it lies outside the tree, from the folder of the command.
@@ -198,6 +205,9 @@ func findNamed(ctx context.Context, r *reader, dir string, opt Options) (*findin
 	f := &finding{base: dir}
 	var files []source
 	for _, given := range opt.Files {
+		if url := remoteDefinition.FindString(filepath.ToSlash(given)); url != "" {
+			return nil, &impact.Fault{Cause: "a definition is not read from " + strings.TrimPrefix(url, "/") + "...: only from files", Hint: "clone it, and name the file: rebuild -f FILE"}
+		}
 		name, err := r.paths.resolve(".", given)
 		if err != nil {
 			return nil, err

@@ -79,6 +79,11 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 		add(s)
 	}
 	add("") // no override is empty
+	for _, k := range sortedKeys(opt.Vars) {
+		add(k)
+		add(opt.Vars[k])
+	}
+	add("") // no variable is nameless
 	for _, k := range slices.Sorted(maps.Keys(opt.BuildArgs)) {
 		add(k)
 		add(opt.BuildArgs[k])
