@@ -91,6 +91,12 @@ func (m *memory) external(live bool) impact.Resolve {
 			return b, nil
 		}
 		b := m.base(ctx, ref, platform, live)
+		if !b.Known && ctx.Err() != nil {
+			// The frontend asks for several images at once and, when one of them is no
+			// answer yet, gives up the others: that nothing was learnt must not be
+			// remembered.
+			return impact.Base{}, context.Cause(ctx)
+		}
 		m.bases[ref] = b
 		return b, nil
 	}

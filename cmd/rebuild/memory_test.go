@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"rebuild/docker"
+	"rebuild/docker/enginetest"
+)
+
+// A question that was given up is not answered by "nobody has seen it".
+func TestExternalCancelled(t *testing.T) {
+	e := enginetest.Connect(t)
+	ref := enginetest.Ref(t, fmt.Sprintf("rebuild-memory/os:%x", rand.Uint64()))
+	enginetest.Busybox(t, e, ref)
+	m, err := connect(t.Context(), &flags{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.engine.Close()
+	m.records = docker.OpenRecords(t.TempDir(), "engine")
+	external := m.external(true)
+	if _, err := m.held(); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if b, err := external(gone, ref, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("given up: %+v %v", b, err)
+	}
+	if b, err := external(t.Context(), ref, ""); err != nil || !b.Known {
+		t.Errorf("asked again: %+v %v", b, err)
+	}
+}
