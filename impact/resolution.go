@@ -37,7 +37,7 @@ func (r *resolution) resolve(ctx context.Context, ref, platform string) (Base, e
 }
 
 func (r *resolution) find(ctx context.Context, ref, platform string) (Base, error) {
-	owners := r.scan.byRef[ref]
+	owners := r.linked(ref)
 	// An image built on its own older tag takes what is there: no cycle.
 	if len(owners) == 0 || slices.Contains(owners, r.image) {
 		return r.scan.External(ctx, ref, platform)
@@ -52,6 +52,21 @@ func (r *resolution) find(ctx context.Context, ref, platform string) (Base, erro
 		return Base{}, &Pending{Image: owners[0]}
 	}
 	return Base{Image: st.Name, Key: st.Output, Floor: st.Floor, Config: r.scan.WithKey(st.base, st.Output)}, nil
+}
+
+// linked gives the images that a reference may mean: those that have it as a tag or,
+// where a named context of the image names one of these outright, that one.
+func (r *resolution) linked(ref string) []string {
+	owners := r.scan.byRef[ref]
+	if len(owners) < 2 {
+		return owners
+	}
+	for _, c := range r.scan.images[r.image].Contexts {
+		if c.Ref == ref && slices.Contains(owners, c.Image) {
+			return []string{c.Image}
+		}
+	}
+	return owners
 }
 
 func (sc *scan) sameBuild(names []string) bool {

@@ -101,6 +101,9 @@ func printList(v *voice, format string, list []listedImage) error {
 	fmt.Fprintln(t, "IMAGE\tDOCKERFILE\tCONTEXT\tTARGET\tTAGS\tPARENTS\tPHASE\tDEFINED IN")
 	for _, im := range list {
 		row := []string{im.Name, im.Dockerfile, im.Context, im.Target, strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
+		if im.Err != nil {
+			row[len(row)-1] += "; cannot be built: " + im.Err.Error()
+		}
 		for i, cell := range row {
 			if cell == "" {
 				row[i] = "-"

@@ -12,6 +12,14 @@ type fit struct {
 	present []string // sources that it has
 	missing []string
 	ignore  bool // it has a .dockerignore
+
+	manifest string // the file that makes it a project of its own, "" when it has none
+}
+
+// manifests are files that lie at the top of what is built as one.
+var manifests = []string{
+	"package.json", "go.mod", "Cargo.toml", "pom.xml", "build.gradle*", "build.sbt", "pyproject.toml", "setup.py", "requirements.txt", "Pipfile",
+	"Gemfile", "composer.json", "mix.exs", "*.csproj", "*.fsproj", "*.sln", "CMakeLists.txt", "Package.swift", "pubspec.yaml", "project.clj", "stack.yaml",
 }
 
 // choose takes the folder in which all of a Dockerfile's sources are: its own or,
@@ -47,6 +55,14 @@ func (im *foundImage) fit(l *listing, dir string) (fit, error) {
 	}
 	h, err := l.holds(dir, ".dockerignore")
 	f.ignore = h == present
+	for _, name := range manifests {
+		if h, err := l.holds(dir, name); err != nil {
+			return f, err
+		} else if h == present {
+			f.manifest = name
+			break
+		}
+	}
 	return f, err
 }
 
@@ -76,6 +92,9 @@ func (im *foundImage) decide(fits []fit) {
 		im.take(own, "the file reads nothing of its context")
 	case onlyIgnore(fits) != nil:
 		im.take(*onlyIgnore(fits), "it has a .dockerignore")
+	case im.recipe.whole && withManifest(fits) != nil:
+		f := withManifest(fits)
+		im.take(*f, "all of it is copied, and it has "+f.manifest)
 	default:
 		im.ambiguous(root, fits, "nothing tells which folder is copied")
 	}
@@ -125,6 +144,16 @@ func onlyIgnore(fits []fit) *fit {
 		}
 	}
 	return only
+}
+
+// withManifest is the nearest folder with a manifest.
+func withManifest(fits []fit) *fit {
+	for i := range fits {
+		if fits[i].manifest != "" {
+			return &fits[i]
+		}
+	}
+	return nil
 }
 
 // lacking says what the nearer folders do not have.
