@@ -42,6 +42,13 @@ func TestHostile(t *testing.T) {
 		"yaml aliases":    {"rebuild.yaml": "ignore_args:\n- &a [x,x]\n- &b [*a,*a,*a,*a]\n- &c [*b,*b,*b,*b]\n- &d [*c,*c]\n"},
 		"compose flow":    {"docker-bake.hcl": "", "compose.yaml": rep("[", n)},
 		"compose aliases": {"docker-bake.hcl": "", "compose.yaml": bomb},
+		"compose alone":   {"compose.yaml": rep("[", n)},
+		"compose maps":    {"compose.yaml": rep("{a: ", n)},
+		"compose bomb":    {"compose.yaml": bomb},
+		"compose extends": {"compose.yaml": "services: {a: {extends: {file: [x], service: 1}, build: 3}}"},
+		"compose include": {"compose.yaml": "include: {a: b}\nservices: {a: {build: .}}"},
+		"compose types":   {"compose.yaml": "services: [1, {a: b}]"},
+		"compose numbers": {"compose.yaml": "services: {1: {build: {context: [1], args: 7}}}"},
 		"large":           {"docker-bake.hcl": "#" + rep("x", maxDefinition)},
 		"no utf-8":        {"docker-bake.hcl": "target \"\xff\xfe\" {}"},
 		"zero bytes":      {"rebuild.yaml": "a\x00b"},
@@ -92,6 +99,25 @@ func FuzzBakeHCL(f *testing.F) {
 			t.Skip() // large by intent: bake itself evaluates what is asked
 		}
 		check(t, tree{"docker-bake.hcl": data})
+	})
+}
+
+// FuzzCompose never panics.
+func FuzzCompose(f *testing.F) {
+	seeds(f, "compose.yaml")
+	f.Fuzz(func(t *testing.T, data string) { check(t, tree{"compose.yaml": data}) })
+}
+
+// FuzzDockerfile never panics.
+func FuzzDockerfile(f *testing.F) {
+	for _, text := range []string{"FROM a AS b\nCOPY --from=b x y\n", "ARG A=1\nFROM x:$A\nARG A\nRUN --mount=type=bind,source=$A,from=z,target=/t true\nADD https://x/y /\n"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		templated([]byte(text))
+		if r, err := readRecipe([]byte(text)); err == nil && r == nil {
+			t.Error("neither a recipe nor an error")
+		}
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 // C preprocessor's lines are comments to a Dockerfile.
 var (
 	templateLine = regexp.MustCompile(`(?im)^\s*(\{\{|\{%|(FROM|ARG|ENV|COPY|ADD|LABEL|EXPOSE|USER|WORKDIR)\b[^\n]*(\{\{|\{%))`)
-	placeholder  = regexp.MustCompile(`(?m)%%[A-Za-z_][A-Za-z0-9_-]*%%|^\s*(FROM|ARG|ENV|COPY)\b[^\n]*@[A-Z_]{2,}@`)
+	placeholder  = regexp.MustCompile(`(?m)%%[A-Z][A-Z0-9_]+%%|^\s*(FROM|ARG|ENV|COPY)\b[^\n]*@[A-Z_]{2,}@`)
 	preprocessor = regexp.MustCompile(`(?m)^#(\s?include\s+["<]|define\s+[A-Z_][A-Z0-9_]*\b|ifdef\s|ifndef\s|endif\b)`)
 )
 
