@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rebuild/docker"
 	"rebuild/docker/enginetest"
+	"rebuild/impact"
 )
 
 // TestHazards are stories of constructs that are easily understood wrong: an
@@ -20,9 +24,7 @@ import (
 // layers hold.
 func TestHazards(t *testing.T) {
 	e := enginetest.Connect(t)
-	base := fmt.Sprintf("rebuild-hazard/os:%x", rand.Uint64())
-	enginetest.Busybox(t, e, base)
-	judges := map[string]*judge{}
+	base := uniqueBase(t, e, fmt.Sprintf("rebuild-hazard/os:%x", rand.Uint64()))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/hazards",
 		UpdateScripts:       *update,
@@ -31,26 +33,51 @@ func TestHazards(t *testing.T) {
 			prefix := fmt.Sprintf("rebuild-hazard-%x", rand.Uint64())
 			env.Setenv("OS", base)
 			env.Setenv("P", prefix)
+			env.Values[storyJudge{}] = newJudge(env.WorkDir)
 			env.Defer(func() { removeTags(t, e, prefix) })
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fill":  fill,
-			"judge": func(ts *testscript.TestScript, _ bool, args []string) { judgeStory(ts, judges, args) },
-			"tag":   func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+			"fill":      fill,
+			"fill-text": fillText,
+			"judge":     judgeStory,
+			"tag":       func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
 		},
 	})
 }
 
+// uniqueBase makes a base image on which nothing was ever built.
+func uniqueBase(t *testing.T, e *docker.Engine, ref string) string {
+	t.Helper()
+	enginetest.Busybox(t, e, ref)
+	_, err := e.Build(t.Context(), docker.Request{
+		Image:      impact.Image{Name: "os"},
+		Dockerfile: fmt.Appendf(nil, "FROM %s\nRUN echo %s > /token\n", ref, ref),
+		Refs:       []string{enginetest.Ref(t, ref)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// fillText writes a file, with its folder: fill-text FILE TEXT. In the text are $OS,
+// $P and \n; the last line needs none.
+func fillText(ts *testscript.TestScript, _ bool, args []string) {
+	name, text := ts.MkAbs(args[0]), strings.ReplaceAll(args[1], `\n`, "\n")
+	ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
+	ts.Check(os.WriteFile(name, []byte(strings.TrimSuffix(text, "\n")+"\n"), 0o644))
+	fill(ts, false, args[:1])
+}
+
+// storyJudge is the key of a story's judge.
+type storyJudge struct{}
+
 // judgeStory plans, builds, and compares with BuildKit: judge IMAGE=PLAN... A plan
 // is "keep", "error", or "2/3" for a rebuild in which two of three steps run; an
 // image that is not named is kept.
-func judgeStory(ts *testscript.TestScript, judges map[string]*judge, args []string) {
-	dir := ts.MkAbs(".")
-	if judges[dir] == nil {
-		judges[dir] = newJudge(dir)
-	}
-	v, err := judges[dir].judgeNow(context.Background())
+func judgeStory(ts *testscript.TestScript, _ bool, args []string) {
+	v, err := ts.Value(storyJudge{}).(*judge).judgeNow(context.Background())
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%s\n%s", v, v.errs)
 	for _, m := range v.misses() {

@@ -99,11 +99,11 @@ func broken(v *verdict) bool {
 // that cannot be are taken out.
 func (o *oracle) start(t *testing.T, r *rand.Rand, c *checkout) (*sketch, *judge) {
 	t.Helper()
+	j := newJudge(c.dir)
 	for {
 		s := generate(r)
 		for len(s.images) > 0 {
 			c.write(t, s)
-			j := newJudge(c.dir)
 			v, err := j.judgeNow(t.Context())
 			if err != nil {
 				t.Logf("%v", err)
