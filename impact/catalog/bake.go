@@ -19,13 +19,19 @@ var bakeNames = []string{"docker-bake.json", "docker-bake.hcl", "docker-bake.ove
 
 // findBake reads what "docker buildx bake" would read by default in a folder
 // with a docker-bake file; nil when there is none.
-func findBake(ctx context.Context, r *reader, dir string) ([]source, error) {
+func findBake(ctx context.Context, r *reader, dir string, opt Options) ([]source, error) {
 	files, err := r.tryAll(ctx, dir, bakeNames)
 	if err != nil || files == nil {
 		return nil, err
 	}
 	compose, err := r.tryAll(ctx, dir, composeNames)
-	return append(compose, files...), err
+	if err != nil {
+		return nil, err
+	}
+	if compose, err = selfContained(ctx, r, compose, dir, opt); err != nil {
+		return nil, err
+	}
+	return append(compose, files...), nil
 }
 
 // evaluation is the targets and groups of a finding, with overrides applied.

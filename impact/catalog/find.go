@@ -65,7 +65,7 @@ func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 // findIn reads the docker-bake files of a folder or, with none, its compose files;
 // nil when there are neither.
 func findIn(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
-	files, err := findBake(ctx, r, dir)
+	files, err := findBake(ctx, r, dir, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,9 @@ func (f *finding) complete(ctx context.Context, r *reader, opt Options) error {
 // folder of the first of them.
 func (f *finding) take(ctx context.Context, r *reader, files []source, opt Options) error {
 	if !allCompose(files) {
-		f.files = files
-		return nil
+		var err error
+		f.files, err = beside(ctx, r, files, f.base, opt)
+		return err
 	}
 	dir := path.Dir(files[0].path)
 	c, err := composeFinding(ctx, r, files, dir, opt)

@@ -28,6 +28,7 @@ type project struct {
 	path     string // of its first file
 	name     string
 	sources  []source
+	raw      map[string]any // what images are made of, paths absolute
 	model    *types.Project
 	mirror   *mirror
 	env      *environment
@@ -42,7 +43,7 @@ type project struct {
 // a file for a newer compose is understood.
 var (
 	projectKeys = []string{"services", "secrets"}
-	serviceKeys = []string{"image", "build", "platform", "profiles", "x-rebuild"}
+	serviceKeys = []string{"image", "build", "environment", "platform", "profiles", "x-rebuild"}
 )
 
 // readProject resolves compose files whose project has its folder at dir.
@@ -125,6 +126,7 @@ func (p *project) load(ctx context.Context, r *reader, dir string) error {
 		return err
 	}
 	known := keep(raw)
+	p.raw = clonedMap(known)
 	if err := composeschema.Validate(known); err != nil {
 		return err
 	}
