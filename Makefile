@@ -45,6 +45,15 @@ cross: ## vet and build for each platform
 		go build -gcflags='all=-N -l' -o /dev/null ./cmd/rebuild; \
 	done
 
+# SEED=0 is a new one, which is printed.
+REPOS ?= 200
+EDITS ?= 12
+SEED ?= 0
+exactness: ## have BuildKit judge plans: random edits (REPOS, EDITS, SEED), real histories, hazards
+	@.ci/setup engine busybox
+	go test ./cmd/rebuild -v -timeout 6h -parallel 8 -run '^(TestOracle|TestCorpora|TestWalk|TestHazards)$$' \
+		-walk -oracle.repos $(REPOS) -oracle.edits $(EDITS) -oracle.seed $(SEED)
+
 bench: ## run the benchmarks (BENCH=pattern)
 	@.ci/setup engine busybox base buildx
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...

@@ -222,7 +222,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		}
 		if first := report.Outcome(name); first != nil && first.Result != nil {
 			if first.Result.Config != o.Result.Config || !slices.Equal(first.Result.Chain, o.Result.Chain) {
-				add(falseKept, "built at once after, it is another image")
+				add(falseKept, "built once more, it is another image; then ran %q", ranSteps(o.Result))
 			}
 		}
 		v.images = append(v.images, iv)
@@ -248,6 +248,16 @@ func byContent(ip *impact.ImagePlan) bool {
 // planned are the layers of a state that a plan lists, in its order.
 func planned(st *impact.State) []impact.StateLayer {
 	return slices.DeleteFunc(slices.Clone(st.Layers), func(l impact.StateLayer) bool { return l.Op == "local" || l.Op == "platforms" })
+}
+
+func ranSteps(r *docker.Result) []string {
+	var names []string
+	for _, s := range r.Steps {
+		if s.Ran() {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // executed are the keys of the layers that ran in any of the reports. Equal steps
