@@ -145,7 +145,16 @@ func (d *discovery) finding() *finding {
 		}
 		doc.images = append(doc.images, own)
 	}
-	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.warnings, d.ambiguities())}
+	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.leftOut(), d.ambiguities())}
+}
+
+// leftOut says which files are no images. A vendored tree can hold hundreds.
+func (d *discovery) leftOut() []string {
+	const enough = 10
+	if len(d.warnings) <= enough {
+		return d.warnings
+	}
+	return append(slices.Clone(d.warnings[:enough]), fmt.Sprintf("%d more files that are called like Dockerfiles are left out", len(d.warnings)-enough))
 }
 
 // ambiguities says what no reference and no file makes known.

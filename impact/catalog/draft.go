@@ -69,7 +69,7 @@ func (d *Draft) Images() int { return len(d.found.images) }
 
 // Warnings says what was left out, and what is open.
 func (d *Draft) Warnings() []string {
-	return append(slices.Clone(d.found.warnings), d.found.ambiguities()...)
+	return slices.Concat(d.found.leftOut(), d.found.ambiguities())
 }
 
 // Text is the rebuild.yaml. It loads to the catalog that the tree has without it.
@@ -77,7 +77,7 @@ func (d *Draft) Text() []byte {
 	var b bytes.Buffer
 	b.WriteString("# The images of this repository, made up from its Dockerfiles. Check what is\n" +
 		"# marked with \"?\", and correct names and tags: rebuild list shows what comes of it.\n")
-	for _, w := range d.found.warnings {
+	for _, w := range d.found.leftOut() {
 		fmt.Fprintf(&b, "# %s\n", oneLine(w))
 	}
 	b.WriteString("\nimages:\n")

@@ -39,7 +39,11 @@ func (d *discovery) name(root string) {
 			name = im.folderName(root, n)
 		}
 		give(im, name)
-		if tag := strings.Trim(strings.ToLower(im.name), "-_."); len(im.doubt) == 0 && !d.mentions(tag) {
+		tag := strings.Trim(strings.ToLower(im.name), "-_.")
+		if slices.Contains(official, tag) { // which the engine may hold under that tag
+			tag = strings.Trim(strings.ToLower(clean(root)), "-_.") + "-" + tag
+		}
+		if len(im.doubt) == 0 && !d.mentions(tag) {
 			if _, err := normalise(tag); err == nil {
 				im.tags = []string{tag}
 			}

@@ -1,0 +1,169 @@
+package catalog
+
+import (
+	"context"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// listed is a tree in memory whose folders can be listed.
+type listed struct{ tree }
+
+func (l listed) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
+	m := fstest.MapFS{}
+	for name, data := range l.tree {
+		m[name] = &fstest.MapFile{Data: []byte(data)}
+	}
+	return m.ReadDir(dir)
+}
+
+// TestContextChoice finds the context of svc/api/Dockerfile among svc/api, svc and
+// the root.
+func TestContextChoice(t *testing.T) {
+	for name, c := range map[string]struct {
+		text  string
+		files string
+		want  string
+		why   string
+	}{
+		"own":                  {"COPY a b /", "svc/api/a svc/api/b", "svc/api", "it has a, b"},
+		"root":                 {"COPY svc/api/a shared/ /", "svc/api/a shared/x", ".", "it has svc/api/a, shared/, svc/api has not svc/api/a, shared/"},
+		"between":              {"COPY api/a lib /", "svc/api/a svc/lib/x", "svc", "svc/api has not"},
+		"nearest of two":       {"COPY a /", "a svc/api/a", "svc/api", "it has a"},
+		"wildcard":             {"COPY *.txt /", "x.txt svc/api/y", ".", "it has *.txt"},
+		"optional wildcard":    {"COPY a b* /", "svc/api/a", "svc/api", "it has a"},
+		"most of them":         {"COPY a dist /", "svc/api/a", "svc/api", "no folder has dist"},
+		"none of them":         {"COPY dist /", "a", ".", "ambiguous: no folder has dist"},
+		"nothing read":         {"RUN true", "a", "svc/api", "reads nothing"},
+		"from a stage":         {"COPY --from=0 /x /y", "a", "svc/api", "reads nothing"},
+		"a URL":                {"ADD https://example.com/x /y", "a", "svc/api", "reads nothing"},
+		"all":                  {"COPY . /", "svc/api/a a", ".", "ambiguous: nothing tells"},
+		"all of a project":     {"COPY . /", "svc/api/go.mod go.mod", "svc/api", "it has go.mod"},
+		"all below an ignore":  {"COPY . /", "svc/.dockerignore", "svc", "it has a .dockerignore"},
+		"an argument":          {"ARG D=shared\nCOPY $D/x /", "shared/x", ".", "it has shared/x"},
+		"an unknown argument":  {"ARG D\nCOPY $D/x /", "shared/x", ".", "ambiguous"},
+		"environment":          {"ENV D=shared\nCOPY ${D}/x /", "svc/shared/x", "svc", "it has shared/x"},
+		"a mount":              {"RUN --mount=type=bind,source=lib,target=/l true", "lib/x", ".", "it has lib"},
+		"a mount of a stage":   {"RUN --mount=type=bind,from=0,source=lib,target=/l true", "lib/x", "svc/api", "reads nothing"},
+		"an absolute source":   {"COPY /lib/ /", "lib/x", ".", "it has /lib/"},
+		"a heredoc":            {"COPY <<E /x\nhello\nE", "a", "svc/api", "reads nothing"},
+		"no Dockerfile at all": {"NOSUCH x", "a", ".", "ambiguous: the file cannot be parsed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := tree{"svc/api/Dockerfile": "FROM scratch\n" + c.text + "\n"}
+			for f := range strings.FieldsSeq(c.files) {
+				files[f] = "x"
+			}
+			cat, err := Load(context.Background(), listed{files}, Options{Env: none, Root: "/r/app"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			im := cat.Images[0]
+			if im.Context != c.want || !strings.Contains(im.Origin, c.why) || im.Dockerfile != "svc/api/Dockerfile" {
+				t.Errorf("context %s of %s: %s", im.Context, im.Dockerfile, im.Origin)
+			}
+			if strings.Contains(c.why, "ambiguous") != slices.ContainsFunc(cat.Warnings, func(w string) bool { return strings.Contains(w, "ambiguous") }) {
+				t.Errorf("warnings %v", cat.Warnings)
+			}
+		})
+	}
+}
+
+// TestNaming finds names and tags from references, then from folders.
+func TestNaming(t *testing.T) {
+	files := tree{
+		"docker/base/Dockerfile":       "FROM debian:12\n",
+		"docker/base-cuda/Dockerfile":  "FROM nvidia/cuda:12.1\n",
+		"docker/asr/Dockerfile":        "ARG TAG=cuda\nFROM acme/app-base:${TAG}\n",
+		"docker/web/Dockerfile":        "FROM acme/app-base:cpu\nCOPY --from=registry.example.com/tools/lint:latest /l /l\n",
+		"docker/web/debug/Dockerfile":  "FROM web\n",
+		"tools/lint/Dockerfile":        "FROM python:3.12\n",
+		"docker/python/Dockerfile":     "FROM debian:12\n",
+		"docker/redis/Dockerfile":      "FROM redis:7\n",
+		"docker/pinned/Dockerfile":     "FROM acme/app-base:cuda@sha256:" + strings.Repeat("0", 64) + "\n",
+		"Dockerfile":                   "FROM scratch\n",
+		"deploy/Dockerfile.migrations": "FROM scratch\n",
+		"other/web/Dockerfile":         "FROM unknown/x\n",
+	}
+	cat, err := Load(context.Background(), listed{files}, Options{Env: none, Root: "/r/shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, im := range cat.Images {
+		got[im.Dockerfile] = im.Name + " " + strings.Join(im.Tags, ",")
+	}
+	for file, want := range map[string]string{
+		"docker/base/Dockerfile":       "app-base-cpu acme/app-base:cpu",
+		"docker/base-cuda/Dockerfile":  "app-base-cuda acme/app-base:cuda",
+		"tools/lint/Dockerfile":        "lint registry.example.com/tools/lint",
+		"docker/asr/Dockerfile":        "asr asr",
+		"docker/python/Dockerfile":     "python ", // FROM python:3.12 may be the one that everyone has
+		"docker/redis/Dockerfile":      "redis shop-redis",
+		"Dockerfile":                   "shop shop",
+		"deploy/Dockerfile.migrations": "migrations migrations",
+	} {
+		if got[file] != want {
+			t.Errorf("%s: %q, want %q", file, got[file], want)
+		}
+	}
+	if err := sane(cat); err != nil {
+		t.Error(err)
+	}
+	if !slices.ContainsFunc(cat.Warnings, func(w string) bool { return strings.HasPrefix(w, "docker/python/Dockerfile: python:3.12") }) {
+		t.Errorf("warnings %v", cat.Warnings)
+	}
+}
+
+// TestDraftLoads holds that what a draft writes loads to the catalog that the tree
+// has without it, at every corpus-like tree of this file.
+func TestDraftLoads(t *testing.T) {
+	files := tree{
+		"a b/Dockerfile":         "FROM scratch\nCOPY x /\n",
+		"a b/x":                  "",
+		"true/Dockerfile":        "FROM scratch\nCOPY . /\n",
+		"1.0/x.Dockerfile":       "FROM reg.example.com:5000/team/ü:1\n",
+		"q\"uote/Dockerfile":     "FROM scratch\n",
+		"deep/er/Containerfile":  "FROM scratch\nCOPY deep/er/y /\n",
+		"deep/er/y":              "",
+		"c/Dockerfile.template":  "FROM scratch\n",
+		"vendor/x/y/Dockerfile":  "FROM scratch\n",
+		"broken/Dockerfile":      "FROM\n",
+		"broken/deeper/textfile": "x",
+	}
+	opt := Options{Env: none, Root: "/r/app"}
+	found, err := Load(context.Background(), listed{files}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft, err := NewDraft(context.Background(), listed{files}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["rebuild.yaml"] = string(draft.Text())
+	written, err := Load(context.Background(), listed{files}, opt)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, draft.Text())
+	}
+	for i := range found.Images {
+		found.Images[i].Origin = ""
+		written.Images[i].Origin = ""
+	}
+	found.Files, written.Files, found.Warnings, written.Warnings = nil, nil, nil, nil
+	if a, b := pretty(t, found), pretty(t, written); string(a) != string(b) {
+		t.Errorf("found:\n%s\nwritten:\n%s", a, b)
+	}
+	for _, q := range draft.Questions() {
+		draft.Answer(q, path.Dir(q.Dockerfile))
+	}
+	if len(draft.Questions()) != 0 {
+		t.Error("answered questions are left")
+	}
+	if _, err := NewDraft(context.Background(), listed{files}, opt); err == nil || !strings.Contains(err.Error(), "defines the images already") {
+		t.Errorf("a second draft: %v", err)
+	}
+}
