@@ -67,7 +67,7 @@ type phase struct {
 
 // derivation makes images out of others.
 type derivation struct {
-	line       int
+	spot
 	from       []text
 	rename     []pair
 	replace    []pair
@@ -171,7 +171,7 @@ func (doc *document) read(s *strict, root *yaml.Node, where string) {
 		"phases": func(n *yaml.Node) {
 			n = dealias(n)
 			if n.Kind != yaml.SequenceNode {
-				s.fail(n.Line, "phases must be a list, not %s", describe(n))
+				s.fail(spotOf(n), "phases must be a list, not %s", describe(n))
 				return
 			}
 			for i, item := range n.Content {
@@ -220,7 +220,7 @@ func readArgs(s *strict, n *yaml.Node, where string) []arg {
 }
 
 func readPhase(s *strict, n *yaml.Node, where string) phase {
-	ph := phase{name: text{line: dealias(n).Line}}
+	ph := phase{name: text{spot: spotOf(dealias(n))}}
 	s.fields(n, where, map[string]func(*yaml.Node){
 		"name":     func(n *yaml.Node) { ph.name = s.filled(n, where+".name") },
 		"images":   func(n *yaml.Node) { ph.patterns = s.list(n, where+".images") },
@@ -233,7 +233,7 @@ func readPhase(s *strict, n *yaml.Node, where string) phase {
 }
 
 func readDerivation(s *strict, n *yaml.Node, where string) *derivation {
-	d := &derivation{line: dealias(n).Line}
+	d := &derivation{spot: spotOf(dealias(n))}
 	s.fields(n, where, map[string]func(*yaml.Node){
 		"from":       func(n *yaml.Node) { d.from = s.list(n, where+".from") },
 		"rename":     func(n *yaml.Node) { d.rename = s.pairs(n, where+".rename") },
@@ -247,26 +247,26 @@ func readDerivation(s *strict, n *yaml.Node, where string) *derivation {
 func (doc *document) check(s *strict) {
 	for _, im := range doc.images {
 		if !imageName.MatchString(im.name.text) {
-			s.fail(im.name.line, "image name %q: only letters, digits, _ and - are allowed", im.name.text)
+			s.fail(im.name.spot, "image name %q: only letters, digits, _ and - are allowed", im.name.text)
 		}
 	}
 	for i, ph := range doc.phases {
 		switch {
 		case ph.name.text == "":
-			s.fail(ph.name.line, "phases[%d] has no name", i)
+			s.fail(ph.name.spot, "phases[%d] has no name", i)
 		case slices.ContainsFunc(doc.phases[:i], func(p phase) bool { return p.name.text == ph.name.text }):
-			s.fail(ph.name.line, "phase %q is declared twice", ph.name.text)
+			s.fail(ph.name.spot, "phase %q is declared twice", ph.name.text)
 		case len(ph.patterns) == 0 && ph.derive == nil:
-			s.fail(ph.name.line, "phase %q has neither images nor derive", ph.name.text)
+			s.fail(ph.name.spot, "phase %q has neither images nor derive", ph.name.text)
 		}
 		checkPatterns(s, ph.patterns)
 		if d := ph.derive; d != nil {
 			checkPatterns(s, d.from)
 			if len(d.from) == 0 {
-				s.fail(d.line, "derive in phase %q has no from", ph.name.text)
+				s.fail(d.spot, "derive in phase %q has no from", ph.name.text)
 			}
 			if len(d.rename) == 0 {
-				s.fail(d.line, "derive in phase %q has no rename: its images would be those that they are derived from", ph.name.text)
+				s.fail(d.spot, "derive in phase %q has no rename: its images would be those that they are derived from", ph.name.text)
 			}
 		}
 	}
@@ -275,7 +275,7 @@ func (doc *document) check(s *strict) {
 func checkPatterns(s *strict, patterns []text) {
 	for _, p := range patterns {
 		if err := badPattern(p.text); err != nil {
-			s.fail(p.line, "%v", err)
+			s.fail(p.spot, "%v", err)
 		}
 	}
 }
@@ -305,7 +305,7 @@ func (doc *document) imageNames() []string {
 }
 
 func (doc *document) fault(at text, format string, args ...any) *impact.Fault {
-	return &impact.Fault{Path: doc.path, Line: at.line, Cause: fmt.Sprintf(format, args...)}
+	return &impact.Fault{Path: doc.path, Line: at.line, Cause: at.worded(fmt.Sprintf(format, args...))}
 }
 
 // at gives an error the place of a text of the document.

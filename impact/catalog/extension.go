@@ -17,10 +17,10 @@ func (p *project) extension() (*document, error) {
 			s := &strict{path: src.path}
 			d.read(s, n, "x-rebuild")
 			if len(d.definitions) > 0 {
-				s.fail(d.definitions[0].line, "x-rebuild: a compose file is its own definition")
+				s.fail(d.definitions[0].spot, "x-rebuild: a compose file is its own definition")
 			}
 			if len(d.images) > 0 {
-				s.fail(d.images[0].name.line, "x-rebuild: the images are the services")
+				s.fail(d.images[0].name.spot, "x-rebuild: the images are the services")
 			}
 			if s.first != nil {
 				return nil, s.first
@@ -61,7 +61,7 @@ func (p *project) serviceExtensions(doc *document) (*document, error) {
 			}
 			name := services.Content[i]
 			s := &strict{path: src.path}
-			doc.readService(s, n, text{name.Value, name.Line}, owner[name.Value])
+			doc.readService(s, n, text{name.Value, spotOf(name)}, owner[name.Value])
 			if s.first != nil {
 				return nil, s.first
 			}
@@ -84,15 +84,15 @@ func (doc *document) readService(s *strict, n *yaml.Node, service text, image st
 	})
 	switch {
 	case image == "":
-		s.fail(service.line, "%s: it has no build", where)
+		s.fail(service.spot, "%s: it has no build", where)
 		return
 	case phase.text == "" && (critical || onPush != ""):
-		s.fail(service.line, "%s: critical and on_push are those of a phase: name the phase", where)
+		s.fail(service.spot, "%s: critical and on_push are those of a phase: name the phase", where)
 		return
 	case phase.text == "":
 		return
 	}
-	doc.join(phase, text{image, service.line}, critical, onPush)
+	doc.join(phase, text{image, service.spot}, critical, onPush)
 }
 
 // join puts an image into a phase.

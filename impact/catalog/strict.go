@@ -16,10 +16,23 @@ type strict struct {
 	first *impact.Fault
 }
 
-// text is a string of a document, with its line.
+// spot is a place in a document, from 1; the zero value is none.
+type spot struct{ line, column int }
+
+func spotOf(n *yaml.Node) spot { return spot{n.Line, n.Column} }
+
+// worded puts the column into a message; the line stands before it.
+func (at spot) worded(cause string) string {
+	if at.column == 0 {
+		return cause
+	}
+	return fmt.Sprintf("%s (column %d)", cause, at.column)
+}
+
+// text is a string of a document, with its place.
 type text struct {
 	text string
-	line int
+	spot
 }
 
 // pair is an entry of a mapping whose order matters.
@@ -31,9 +44,9 @@ type entry struct {
 	value *yaml.Node
 }
 
-func (s *strict) fail(line int, format string, args ...any) {
+func (s *strict) fail(at spot, format string, args ...any) {
 	if s.first == nil {
-		s.first = &impact.Fault{Path: s.path, Line: line, Cause: fmt.Sprintf(format, args...)}
+		s.first = &impact.Fault{Path: s.path, Line: at.line, Cause: at.worded(fmt.Sprintf(format, args...))}
 	}
 }
 
@@ -41,21 +54,21 @@ func (s *strict) fail(line int, format string, args ...any) {
 func (s *strict) entries(n *yaml.Node, where string) []entry {
 	n = dealias(n)
 	if n.Kind != yaml.MappingNode {
-		s.fail(n.Line, "%s must be a mapping, not %s", where, describe(n))
+		s.fail(spotOf(n), "%s must be a mapping, not %s", where, describe(n))
 		return nil
 	}
 	var out []entry
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := dealias(n.Content[i])
 		if k.Kind != yaml.ScalarNode {
-			s.fail(k.Line, "a key of %s must be a string, not %s", where, describe(k))
+			s.fail(spotOf(k), "a key of %s must be a string, not %s", where, describe(k))
 			continue
 		}
 		if slices.ContainsFunc(out, func(e entry) bool { return e.key.text == k.Value }) {
-			s.fail(k.Line, "%s has the key %q twice", where, k.Value)
+			s.fail(spotOf(k), "%s has the key %q twice", where, k.Value)
 			continue
 		}
-		out = append(out, entry{text{k.Value, n.Content[i].Line}, n.Content[i+1]})
+		out = append(out, entry{text{k.Value, spotOf(n.Content[i])}, n.Content[i+1]})
 	}
 	return out
 }
@@ -65,7 +78,7 @@ func (s *strict) fields(n *yaml.Node, where string, known map[string]func(*yaml.
 	for _, e := range s.entries(n, where) {
 		read, ok := known[e.key.text]
 		if !ok {
-			s.fail(e.key.line, "unknown key %q in %s%s", e.key.text, where, didYouMean(e.key.text, sortedKeys(known)))
+			s.fail(e.key.spot, "unknown key %q in %s%s", e.key.text, where, didYouMean(e.key.text, sortedKeys(known)))
 			continue
 		}
 		read(e.value)
@@ -77,16 +90,16 @@ func (s *strict) fields(n *yaml.Node, where string, known map[string]func(*yaml.
 func (s *strict) str(n *yaml.Node, where string) text {
 	n = dealias(n)
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		s.fail(n.Line, "%s must be a string, not %s", where, describe(n))
+		s.fail(spotOf(n), "%s must be a string, not %s", where, describe(n))
 	}
-	return text{n.Value, n.Line}
+	return text{n.Value, spotOf(n)}
 }
 
 // filled reads a string that may not be empty.
 func (s *strict) filled(n *yaml.Node, where string) text {
 	t := s.str(n, where)
 	if t.text == "" {
-		s.fail(t.line, "%s is empty", where)
+		s.fail(t.spot, "%s is empty", where)
 	}
 	return t
 }
@@ -95,7 +108,7 @@ func (s *strict) filled(n *yaml.Node, where string) text {
 func (s *strict) list(n *yaml.Node, where string) []text {
 	n = dealias(n)
 	if n.Kind != yaml.SequenceNode {
-		s.fail(n.Line, "%s must be a list, not %s", where, describe(n))
+		s.fail(spotOf(n), "%s must be a list, not %s", where, describe(n))
 		return nil
 	}
 	var out []text
@@ -110,7 +123,7 @@ func (s *strict) pairs(n *yaml.Node, where string) []pair {
 	var out []pair
 	for _, e := range s.entries(n, where) {
 		if e.key.text == "" {
-			s.fail(e.key.line, "%s has an empty key", where)
+			s.fail(e.key.spot, "%s has an empty key", where)
 		}
 		out = append(out, pair{e.key, s.str(e.value, where+"."+e.key.text)})
 	}
@@ -122,7 +135,7 @@ func (s *strict) boolean(n *yaml.Node, where string) bool {
 	n = dealias(n)
 	var b bool
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || n.Decode(&b) != nil {
-		s.fail(n.Line, "%s must be true or false, not %s", where, describe(n))
+		s.fail(spotOf(n), "%s must be true or false, not %s", where, describe(n))
 	}
 	return b
 }
@@ -131,7 +144,7 @@ func (s *strict) boolean(n *yaml.Node, where string) bool {
 func (s *strict) oneOf(n *yaml.Node, where string, allowed ...string) string {
 	t := s.str(n, where)
 	if !slices.Contains(allowed, t.text) {
-		s.fail(t.line, "%s must be one of %q, not %q", where, allowed, t.text)
+		s.fail(t.spot, "%s must be one of %q, not %q", where, allowed, t.text)
 	}
 	return t.text
 }
