@@ -144,7 +144,7 @@ func (x *execution) without(name string) (Outcome, bool) {
 // sameParents tells whether an image was built on what its parents are now.
 func (x *execution) sameParents(name string) bool {
 	rec := x.outputs[name]
-	if rec == nil || rec.ImageID == "" || x.Images.Known() && !x.Images.Has(rec.ImageID) {
+	if x.Anew || rec == nil || rec.ImageID == "" || x.Images.Known() && !x.Images.Has(rec.ImageID) {
 		return false
 	}
 	for _, p := range x.States.States[name].Parents {

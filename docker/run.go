@@ -26,6 +26,9 @@ type Run struct {
 	// UpToDate tells of an image that it is built already, from this very state, so
 	// that a plan against a commit need not build it again.
 	UpToDate func(name string) bool
+	// Anew says that images of earlier runs do not count: each image that the run
+	// comes to is built.
+	Anew bool
 
 	Costs    map[string]float64 // seconds that each image is expected to take
 	Slots    int

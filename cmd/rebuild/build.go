@@ -40,18 +40,9 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 			v.warn("%v", err)
 		}
 	}()
-	p, err := w.newPlanning(ctx, args, m, true)
+	p, err := w.livePlanning(ctx, args, m)
 	if err != nil {
 		return err
-	}
-	same, err := m.confirm(ctx)
-	if err != nil {
-		return err
-	}
-	if !same {
-		if p, err = w.newPlanning(ctx, args, m, true); err != nil {
-			return err
-		}
 	}
 	if err := p.save(); err != nil {
 		v.warn("%v", err)
@@ -83,6 +74,19 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 		return failure{exitFailed}
 	}
 	return nil
+}
+
+// livePlanning makes a plan by what the engine holds.
+func (w *workspace) livePlanning(ctx context.Context, args []string, m *memory) (*planning, error) {
+	p, err := w.newPlanning(ctx, args, m, true)
+	if err != nil {
+		return nil, err
+	}
+	same, err := m.confirm(ctx)
+	if err == nil && !same {
+		p, err = w.newPlanning(ctx, args, m, true)
+	}
+	return p, err
 }
 
 // clearAway removes what a killed run left, when this one has nothing to build.

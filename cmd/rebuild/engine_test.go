@@ -17,12 +17,14 @@ import (
 
 // TestEngineStories are stories on a real engine. Each has $OS, a base image with
 // a shell, and $P, a prefix for its own tags, which are removed at its end.
-func TestEngineStories(t *testing.T) {
+func TestEngineStories(t *testing.T) { engineStories(t, "testdata/engine") }
+
+func engineStories(t *testing.T, dir string) {
 	e := enginetest.Connect(t)
 	base := fmt.Sprintf("rebuild-story/os:%x", rand.Uint64())
 	enginetest.Busybox(t, e, base)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/engine",
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
@@ -40,6 +42,7 @@ func TestEngineStories(t *testing.T) {
 			"rmi":    func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
 			"damage": damageRecord,
 			"tag":    func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+			"aside":  func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
 		},
 	})
 }

@@ -28,6 +28,10 @@ type flags struct {
 	buildArgs, set                []string
 
 	host, dockerContext, builder string
+
+	// What a push asks for, and no flag says.
+	exact bool     // since is the baseline itself, zeros for none, not what a merge base is looked for with
+	only  []string // exactly these images
 }
 
 // where declares what says which definition and which engine.

@@ -78,6 +78,9 @@ func (m *memory) confirm(ctx context.Context) (same bool, err error) {
 
 // again forgets what the engine held: another run may have changed it.
 func (m *memory) again(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.bases)
 	m.held = sync.OnceValues(func() (docker.Images, error) { return m.engine.Images(ctx) })
 }
 

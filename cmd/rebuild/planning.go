@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rebuild/docker"
+	"rebuild/hooks"
 	"rebuild/impact"
 	"rebuild/impact/catalog"
 	"rebuild/impact/llb"
@@ -117,7 +118,7 @@ func (w *workspace) targetTree(ctx context.Context, p *planning) (impact.Side, e
 // commitBaseline is a commit that a plan compares with.
 type commitBaseline struct {
 	side  impact.Side
-	tree  tree.Tree
+	tree  tree.Tree // nil: nothing is there
 	cat   impact.Catalog
 	empty error // why its definition gives no images
 }
@@ -149,10 +150,17 @@ func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBa
 	if head == "" {
 		head = "HEAD"
 	}
-	base, err := w.repo.MergeBase(ctx, w.flags.since, head)
-	if err != nil {
-		return nil, err
+	if w.flags.exact && hooks.IsZero(w.flags.since) {
+		return &commitBaseline{side: impact.Side{Kind: "nothing"}}, nil
 	}
+	base := w.flags.since
+	if !w.flags.exact {
+		var err error
+		if base, err = w.repo.MergeBase(ctx, base, head); err != nil {
+			return nil, err
+		}
+	}
+	var err error
 	b := &commitBaseline{side: impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}}
 	if b.tree, err = w.repo.Commit(ctx, base, view); err != nil {
 		return nil, err
@@ -173,6 +181,9 @@ func (w *workspace) baseline(ctx context.Context, p *planning, commit func() (*c
 	b, err := commit()
 	if err != nil {
 		return nil, impact.Side{}, err
+	}
+	if b.tree == nil {
+		return &impact.Snapshot{States: map[string]*impact.State{}}, b.side, nil
 	}
 	if b.empty == nil {
 		snap, err := p.scanner.Scan(ctx, b.cat, b.tree)
@@ -263,8 +274,10 @@ func (p *planning) needParents(missing map[string]string, states *impact.Snapsho
 			what := ""
 			if ref := absent(im, held); ref != "" {
 				what = "its tag " + ref + " is not in the engine"
-			} else if rec := p.records[parent]; rec != nil && !builtFrom(rec, states.States[parent]) {
-				what = "it was last built from other files"
+			} else if rec := p.records[parent]; rec != nil {
+				if what = amiss(p.target.Catalog, parent, rec, held); what == "" && !builtFrom(rec, states.States[parent]) {
+					what = "it was last built from other files"
+				}
 			}
 			if what != "" {
 				missing[parent] = what

@@ -137,6 +137,8 @@ func side(s impact.Side) string {
 		return fmt.Sprintf("commit %.12s", s.Commit)
 	case "records":
 		return "the last builds"
+	case "nothing":
+		return "nothing"
 	}
 	return "the working tree"
 }

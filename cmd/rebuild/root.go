@@ -57,6 +57,7 @@ func newRoot(v *voice, args []string) *cobra.Command {
 	runFlags(f, root)
 	root.AddCommand(planCommand(v), whyCommand(v), graphCommand(v), schemaCommand(v))
 	root.AddCommand(listCommand(v), initCommand(v))
+	root.AddCommand(hookCommand(v))
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}

@@ -18,9 +18,11 @@ func TestMain(m *testing.M) {
 }
 
 // TestPlanStories are stories without an engine.
-func TestPlanStories(t *testing.T) {
+func TestPlanStories(t *testing.T) { planStories(t, "testdata/plan") }
+
+func planStories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/plan",
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,22 @@ func (v *voice) warn(format string, args ...any) {
 	if !v.warned[msg] {
 		v.warned[msg] = true
 		fmt.Fprintf(v.err, "rebuild: warning: %s\n", msg)
+	}
+}
+
+// hold keeps the story back until it is known whether there is one: the function
+// that it gives tells it, or forgets it.
+func (v *voice) hold() (end func(tell bool)) {
+	story, kept := v.err, &bytes.Buffer{}
+	v.err = kept
+	return func(tell bool) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.err = story; tell {
+			_, _ = kept.WriteTo(story) // nobody is left to hear that it cannot be told
+		} else {
+			clear(v.warned)
+		}
 	}
 }
 

@@ -134,6 +134,9 @@ func (w *workspace) definitionPath(name string) (string, error) {
 
 // choose gives the names of the images that the command line asks for.
 func (w *workspace) choose(cat impact.Catalog, phases []impact.Phase, args []string) ([]string, error) {
+	if w.flags.only != nil {
+		return w.flags.only, nil
+	}
 	names, err := catalog.Select(cat, args, w.flags.all || len(w.flags.phases) > 0)
 	if err != nil {
 		return nil, err

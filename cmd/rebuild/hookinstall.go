@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"rebuild/hooks"
+)
+
+func hookInstallCommand(v *voice, f *flags) *cobra.Command {
+	o := &pushOptions{}
+	via := ""
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "put the hook where git looks for it",
+		Long: `Put the hook where git looks for it.
+
+A hook that is there is kept beside it, and runs first. A hooks folder that is a
+part of the working tree (husky's, say) is not written to: from git 2.54 on the hook
+goes into the repository's configuration, with an older git the line to add is told.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(o.check(), oneOf("via", via, "file", "config")); err != nil {
+				return err
+			}
+			return runHookInstall(cmd.Context(), v, f, o, via == "config")
+		},
+	}
+	o.declare(cmd)
+	cmd.Flags().StringVar(&via, "via", "file", "`WAY`: a hook file, or git's config (git 2.54 and later)")
+	return cmd
+}
+
+func runHookInstall(ctx context.Context, v *voice, f *flags, o *pushOptions, viaConfig bool) error {
+	place, err := findHooks(ctx, f)
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("the hook cannot be told where this program is: %w", err)
+	}
+	changed, err := place.Install(ctx, hooks.Command{Program: program, Args: o.args()}, viaConfig)
+	if err != nil {
+		return hookError(err)
+	}
+	if !changed {
+		v.say("nothing to do: the hook is installed")
+		return nil
+	}
+	if place.Shared() && !viaConfig {
+		v.warn("core.hooksPath is %s: every repository that uses it has the hook now", place.Dir)
+	}
+	return sayHook(ctx, v, place)
+}
+
+// findHooks asks git where the hooks of the repository are.
+func findHooks(ctx context.Context, f *flags) (*hooks.Place, error) {
+	dir, err := startFolder(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	return hooks.Find(ctx, dir)
+}
+
+// hookError says what cures an installation that something stands in the way of.
+func hookError(err error) error {
+	var byHand *hooks.ByHandError
+	var both *hooks.BothError
+	switch {
+	case errors.As(err, &byHand):
+		return hinted{err, fmt.Sprintf("add this line to %s: %s", byHand.File, byHand.Line)}
+	case errors.As(err, &both):
+		return hinted{err, fmt.Sprintf("put the two into one file, then: rm %s", filepath.ToSlash(both.Kept))}
+	}
+	return fmt.Errorf("hook: %w", err)
+}
+
+func hookUninstallCommand(v *voice, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "uninstall",
+		Short: "take the hook away, and put back the one that was there",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			place, err := findHooks(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			changed, err := place.Uninstall(cmd.Context())
+			if err != nil {
+				return hookError(err)
+			}
+			if !changed {
+				v.say("nothing to do: the hook is not installed")
+			}
+			return sayLeft(cmd.Context(), v, place, changed)
+		},
+	}
+}
+
+// sayLeft says what is there after the hook was taken away.
+func sayLeft(ctx context.Context, v *voice, place *hooks.Place, changed bool) error {
+	s, err := place.State(ctx)
+	switch {
+	case err != nil:
+		return hookError(err)
+	case s.ByUser != "":
+		v.warn("%s calls the hook, in a line that was added by hand: it is left", s.ByUser)
+	case changed && s.Foreign != "":
+		v.say("removed; %s is the hook that was there before", s.Foreign)
+	case changed:
+		v.say("removed")
+	}
+	return nil
+}
+
+func hookStatusCommand(v *voice, f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "say whether the hook is installed, and where",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			place, err := findHooks(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			return sayHook(cmd.Context(), v, place)
+		},
+	}
+}
+
+// sayHook says how things stand with the hook.
+func sayHook(ctx context.Context, v *voice, place *hooks.Place) error {
+	s, err := place.State(ctx)
+	if err != nil {
+		return hookError(err)
+	}
+	switch {
+	case s.File != "":
+		v.say("installed: %s", s.File)
+	case s.ByUser != "":
+		v.say("installed by hand: %s", s.ByUser)
+	case s.Configured:
+		v.say("installed: git config hook.rebuild.command")
+	default:
+		v.say("not installed")
+	}
+	if s.Kept != "" {
+		v.say("runs first: %s", s.Kept)
+	}
+	return nil
+}
