@@ -17,11 +17,16 @@ import (
 
 // judge holds the plans of one repository against what BuildKit does.
 type judge struct {
-	dir  string
-	seen map[impact.Digest]bool // layers of all states so far: the engine's cache has them
+	dir string
+
+	// Of all states so far, since the engine's cache has them.
+	seen   map[impact.Digest]bool // keys of layers
+	floors map[impact.Digest]bool // the same without what is only copied
 }
 
-func newJudge(dir string) *judge { return &judge{dir: dir, seen: map[impact.Digest]bool{}} }
+func newJudge(dir string) *judge {
+	return &judge{dir: dir, seen: map[impact.Digest]bool{}, floors: map[impact.Digest]bool{}}
+}
 
 // verdict is what BuildKit says of one plan.
 type verdict struct {
@@ -36,6 +41,8 @@ type imageVerdict struct {
 	failed  error // of its build
 	changed bool  // another root filesystem or config than before
 	misses  []miss
+
+	unrepeated bool // built once more from the same state, it is another image
 }
 
 // layerVerdict compares what was foretold of a layer with what was done.
@@ -99,7 +106,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	j.compare(v, first, report, all)
 	for _, st := range first.target.States {
 		for _, l := range st.Layers {
-			j.seen[l.Key] = true
+			j.seen[l.Key], j.floors[l.Floor] = true, true
 		}
 	}
 	return v, nil
@@ -143,15 +150,6 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*pl
 // compare finds the misses.
 func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 	ran := executed(p.target, report, all)
-	floors := map[impact.Digest]bool{}
-	for _, rec := range p.records {
-		if rec.State == nil {
-			continue
-		}
-		for _, l := range rec.State.Layers {
-			floors[l.Floor] = true
-		}
-	}
 	broken := all.Count(docker.Failed) > 0
 	same := map[string]bool{} // images that came out as they were
 	for _, name := range p.target.Order {
@@ -198,7 +196,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			case lp.State != impact.Invalidated:
 			case j.seen[l.Key]:
 				lv.apart = "seen before"
-			case floors[l.Floor]:
+			case j.floors[l.Floor]:
 				lv.apart = "compared by content"
 			case parentSame:
 				lv.apart = "parent came out the same"
@@ -221,9 +219,9 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			add(falseRebuilt, "%+v", ip.Reasons)
 		}
 		if first := report.Outcome(name); first != nil && first.Result != nil {
-			if first.Result.Config != o.Result.Config || !slices.Equal(first.Result.Chain, o.Result.Chain) {
-				add(falseKept, "built once more, it is another image; then ran %q", ranSteps(o.Result))
-			}
+			// The engine alone can make this so: the state is the same, and so are the
+			// keys of its layers. It was seen on a busy engine 20.10.
+			iv.unrepeated = first.Result.Config != o.Result.Config || !slices.Equal(first.Result.Chain, o.Result.Chain)
 		}
 		v.images = append(v.images, iv)
 	}
@@ -248,16 +246,6 @@ func byContent(ip *impact.ImagePlan) bool {
 // planned are the layers of a state that a plan lists, in its order.
 func planned(st *impact.State) []impact.StateLayer {
 	return slices.DeleteFunc(slices.Clone(st.Layers), func(l impact.StateLayer) bool { return l.Op == "local" || l.Op == "platforms" })
-}
-
-func ranSteps(r *docker.Result) []string {
-	var names []string
-	for _, s := range r.Steps {
-		if s.Ran() {
-			names = append(names, s.Name)
-		}
-	}
-	return names
 }
 
 // executed are the keys of the layers that ran in any of the reports. Equal steps

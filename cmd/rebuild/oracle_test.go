@@ -171,6 +171,9 @@ func (t *tally) add(kind string, v *verdict) {
 		if im.plan.Action == impact.Rebuild {
 			c.rebuilt++
 		}
+		if im.unrepeated {
+			c.apart["an image built once more from the same state was another"]++
+		}
 		for _, l := range im.layers {
 			c.layers++
 			if l.State == impact.Invalidated {
@@ -212,7 +215,7 @@ func (t *tally) String() string {
 	}
 	fmt.Fprintln(&b, sum.row("all"))
 	for _, why := range slices.Sorted(maps.Keys(sum.apart)) {
-		fmt.Fprintf(&b, "counted apart: %d of the layers foretold as invalidated did not run: %s\n", sum.apart[why], why)
+		fmt.Fprintf(&b, "counted apart, of what was foretold to run: %d: %s\n", sum.apart[why], why)
 	}
 	return b.String()
 }
