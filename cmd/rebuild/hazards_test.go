@@ -20,21 +20,24 @@ import (
 
 // TestHazards are stories of constructs that are easily understood wrong: an
 // edit, the plan that is expected, and the verdict of a build. Each has $OS, a base
-// image with a shell, and $P, a prefix for its own tags, which no other story's
-// layers hold.
+// image of its own with a shell, and $P, a prefix for its own tags.
 func TestHazards(t *testing.T) {
 	e := enginetest.Connect(t)
-	base := uniqueBase(t, e, fmt.Sprintf("rebuild-hazard/os:%x", rand.Uint64()))
+	busybox := fmt.Sprintf("rebuild-hazard/os:%x", rand.Uint64())
+	enginetest.Busybox(t, e, busybox)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/hazards",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			prefix := fmt.Sprintf("rebuild-hazard-%x", rand.Uint64())
-			env.Setenv("OS", base)
+			env.Setenv("OS", prefix+"/os")
 			env.Setenv("P", prefix)
 			env.Values[storyJudge{}] = newJudge(env.WorkDir)
 			env.Defer(func() { removeTags(t, e, prefix) })
+			if err := newBase(e, busybox, prefix+"/os"); err != nil {
+				return err
+			}
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -46,19 +49,18 @@ func TestHazards(t *testing.T) {
 	})
 }
 
-// uniqueBase makes a base image on which nothing was ever built.
-func uniqueBase(t *testing.T, e *docker.Engine, ref string) string {
-	t.Helper()
-	enginetest.Busybox(t, e, ref)
-	_, err := e.Build(t.Context(), docker.Request{
-		Image:      impact.Image{Name: "os"},
-		Dockerfile: fmt.Appendf(nil, "FROM %s\nRUN echo %s > /token\n", ref, ref),
-		Refs:       []string{enginetest.Ref(t, ref)},
-	})
+// newBase makes a base image on which nothing was ever built.
+func newBase(e *docker.Engine, busybox, ref string) error {
+	full, err := docker.NormalRef(ref)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	return ref
+	_, err = e.Build(context.Background(), docker.Request{
+		Image:      impact.Image{Name: "os"},
+		Dockerfile: fmt.Appendf(nil, "FROM %s\nRUN echo %s > /token\n", busybox, ref),
+		Refs:       []string{full},
+	})
+	return err
 }
 
 // fillText writes a file, with its folder: fill-text FILE TEXT. In the text are $OS,
