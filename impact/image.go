@@ -40,6 +40,10 @@ type Image struct {
 	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")
 	DerivedOf  string   // the image that it is derived from, or ""
 
+	// Ambiguous says that nothing tells which folder is its build context: Context is
+	// a guess, and the image is taken to read everything in it.
+	Ambiguous bool `json:",omitempty"`
+
 	// OnSuccess is the command that a watch runs after each build of the image; ""
 	// for none. It is no part of the build.
 	OnSuccess string `json:",omitempty"`

@@ -22,6 +22,10 @@ type Layer struct {
 	Name        string // BuildKit's name for it in progress: "[stage-0 5/9] COPY shared/ /app/shared/"
 }
 
+// Everything is the operation of a layer that no build has: it stands for what an
+// image may read, nobody knows by which instruction.
+const Everything Digest = "everything"
+
 // Graph is an image's layers as the Dockerfile frontend makes them.
 type Graph struct {
 	Layers   []Layer

@@ -139,7 +139,9 @@ func (s *State) Steps() []StateLayer {
 	return steps
 }
 
-func (l StateLayer) step() bool { return l.From == "" && l.Op != "local" && l.Op != "platforms" }
+func (l StateLayer) step() bool {
+	return l.From == "" && l.Op != "local" && l.Op != "platforms" && l.Op != Everything
+}
 
 // Snapshot is the state of every image of a catalog at one tree.
 type Snapshot struct {

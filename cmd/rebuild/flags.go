@@ -25,7 +25,7 @@ type flags struct {
 	skipOptional                  bool
 	progress                      string
 	format                        string
-	buildArgs, set                []string
+	buildArgs, set, vars          []string
 
 	host, dockerContext, builder string
 
@@ -55,6 +55,7 @@ func (f *flags) what(cmd *cobra.Command) {
 	p.BoolVar(&f.skipOptional, "skip-optional", false, "no images of optional phases")
 	p.StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
 	p.StringArrayVar(&f.set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
+	p.StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
 	p.IntVarP(&f.parallel, "parallel", "j", defaultSlots(), "build at most `N` images at once")
 	p.BoolVar(&f.noCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.pull, "pull", false, "ask registries for newer base images")
@@ -66,12 +67,17 @@ func defaultSlots() int { return max(2, min(runtime.NumCPU(), 8)) }
 
 // args turns --build-arg into a map; a name without a value takes it from the
 // environment, as in docker build, and is left out when that has none.
-func (f *flags) args() (map[string]string, error) {
+func (f *flags) args() (map[string]string, error) { return pairs("build-arg", f.buildArgs) }
+
+// variables turns --var into a map, in the same way, as bake does.
+func (f *flags) variables() (map[string]string, error) { return pairs("var", f.vars) }
+
+func pairs(flag string, given []string) (map[string]string, error) {
 	m := map[string]string{}
-	for _, a := range f.buildArgs {
+	for _, a := range given {
 		name, value, ok := strings.Cut(a, "=")
 		if name == "" {
-			return nil, fmt.Errorf("--build-arg %q: the name is missing", a)
+			return nil, fmt.Errorf("--%s %q: the name is missing", flag, a)
 		}
 		if !ok {
 			if value, ok = os.LookupEnv(name); !ok {

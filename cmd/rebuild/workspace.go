@@ -107,6 +107,10 @@ func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (im
 	if err != nil {
 		return impact.Catalog{}, err
 	}
+	vars, err := w.flags.variables()
+	if err != nil {
+		return impact.Catalog{}, err
+	}
 	files := make([]string, len(w.flags.files))
 	for i, f := range w.flags.files {
 		if files[i], err = w.definitionPath(f); err != nil {
@@ -114,7 +118,7 @@ func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (im
 		}
 	}
 	return catalog.Load(ctx, t, catalog.Options{
-		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Volatile: volatile, Memo: &w.memo,
+		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Vars: vars, Volatile: volatile, Memo: &w.memo,
 	})
 }
 

@@ -180,6 +180,7 @@ func (d *discovery) describe(images []impact.Image) {
 		for _, im := range d.images {
 			if im.name == images[i].Name {
 				images[i].Origin = im.origin()
+				images[i].Ambiguous = len(im.open) > 0
 			}
 		}
 	}

@@ -91,6 +91,11 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 		}
 		g.Config = append(g.Config, config...)
 	}
+	if im.Ambiguous {
+		if err := readEverything(ctx, g, im, read); err != nil {
+			return nil, err
+		}
+	}
 	g.Warnings = slices.Concat(src.warnings, gw.unusedContexts())
 	g.Refs = gw.references()
 	return g, nil

@@ -89,6 +89,8 @@ func TestReads(t *testing.T) {
 		{"inline", files{}, impact.Image{Inline: "FROM a\nCOPY q /\n"}, ". /q"},
 		{"lower case", files{"dockerfile": "FROM a\nCOPY q /\n"}, impact.Image{}, ". /q"},
 		{"CRLF", files{"Dockerfile": "FROM a\r\nCOPY q /\r\n"}, impact.Image{}, ". /q"},
+		{"ambiguous context", files{"d/Dockerfile": "FROM a\nCOPY x /\n", ".dockerignore": "q"}, impact.Image{Dockerfile: "d/Dockerfile", Ambiguous: true},
+			". /x without q of .dockerignore; . / without q of .dockerignore"},
 		{"third-party frontend", files{"Dockerfile": "# syntax=example.com/x\nFROM a\n", ".dockerignore": "q"}, impact.Image{}, ". / without q of .dockerignore"},
 		{"docker's frontend", files{"Dockerfile": "# syntax=docker/dockerfile:1-labs\nFROM a\nCOPY q /\n"}, impact.Image{}, ". /q"},
 		{"link", files{"Dockerfile": "FROM a\nCOPY --link q /\n"}, impact.Image{}, ". /q"},

@@ -77,6 +77,26 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	}, nil
 }
 
+// readEverything puts a layer on top that reads all of the build context.
+func readEverything(ctx context.Context, g *impact.Graph, im impact.Image, read impact.ReadFile) error {
+	ignore, err := ignoreFile(ctx, im, read)
+	if err != nil {
+		return &impact.Fault{Path: ignore.File, Cause: cause(err)}
+	}
+	l := impact.Layer{
+		Op:    impact.Everything,
+		Reads: []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
+		File:  im.Dockerfile,
+		Name:  "its build context is ambiguous",
+	}
+	if g.Output >= 0 {
+		l.Inputs = []int{g.Output}
+	}
+	g.Output = len(g.Layers)
+	g.Layers = append(g.Layers, l)
+	return nil
+}
+
 // remoteContext is the graph of an image whose context is a URL or a git
 // reference: it changes when its definition does.
 func remoteContext(im impact.Image) (*impact.Graph, error) {
