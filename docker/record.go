@@ -89,7 +89,8 @@ func (r *Records) Load(image string) (rec *Record, warning string) {
 // loadAtOnce bounds the files that are open at once.
 const loadAtOnce = 16
 
-// LoadAll gives the records of the images named, by name.
+// LoadAll gives the records of the images named, by name, with the warnings of those
+// that cannot be used, and those of images that are not named any more.
 func (r *Records) LoadAll(images []string) (map[string]*Record, []string) {
 	var (
 		mu       sync.Mutex // guards all below
@@ -112,9 +113,42 @@ func (r *Records) LoadAll(images []string) (map[string]*Record, []string) {
 			return nil
 		})
 	}
+	for _, path := range r.others(images) {
+		group.Go(func() error {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return nil
+			}
+			if rec, err := parseRecord(data); err == nil && r.path(rec.Image) == path {
+				mu.Lock()
+				defer mu.Unlock()
+				all[rec.Image] = rec
+			}
+			return nil
+		})
+	}
 	_ = group.Wait() // none fails
 	slices.Sort(warnings)
 	return all, warnings
+}
+
+// others are the files of records of other images than those named.
+func (r *Records) others(images []string) []string {
+	named := make(map[string]bool, len(images))
+	for _, image := range images {
+		named[r.path(image)] = true
+	}
+	files, err := os.ReadDir(r.dir)
+	if err != nil {
+		return nil // no records yet
+	}
+	var paths []string
+	for _, f := range files {
+		if path := filepath.Join(r.dir, f.Name()); !f.IsDir() && filepath.Ext(path) == ".json" && !named[path] {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // Save replaces an image's record.
