@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +22,24 @@ type history struct {
 	kinds map[string]float64 // mean of all steps of an instruction
 
 	overhead float64 // mean of what builds took beside their steps
+}
+
+// withAside adds what steps took in builds that left no record of an image: its own
+// record counts where both know a step.
+func withAside(records, aside map[string]*docker.Record) map[string]*docker.Record {
+	all := maps.Clone(records)
+	for name, rec := range aside {
+		timed := *rec
+		if own := records[name]; own != nil {
+			timed.Steps = maps.Clone(rec.Steps)
+			maps.Copy(timed.Steps, own.Steps)
+			if own.Overhead > 0 {
+				timed.Overhead = own.Overhead
+			}
+		}
+		all[name] = &timed
+	}
+	return all
 }
 
 func newHistory(records map[string]*docker.Record) history {
@@ -77,8 +96,8 @@ func (h history) step(name string, own *docker.Record) float64 {
 
 // estimate fills in what the plan will take on so many slots, from the recorded
 // times of steps. Before the first build there are none, and no estimate.
-func (p *planning) estimate(slots int) {
-	h := newHistory(p.records)
+func (p *planning) estimate(records map[string]*docker.Record, slots int) {
+	h := newHistory(records)
 	if len(h.steps) == 0 {
 		return
 	}
@@ -89,10 +108,10 @@ func (p *planning) estimate(slots int) {
 		if im.Action != impact.Rebuild || !im.Selected {
 			continue
 		}
-		total := h.beside(im, p.records[name])
+		total := h.beside(im, records[name])
 		for _, l := range im.Layers {
 			if l.Step && l.State == impact.Invalidated {
-				total += h.step(l.Name, p.records[name])
+				total += h.step(l.Name, records[name])
 			}
 		}
 		im.Estimate = &total

@@ -68,7 +68,7 @@ func (w *workspace) executeAside(ctx context.Context, p *planning, mode string) 
 	if err := docker.UseEngine(p.memory.dir, p.memory.id); err != nil {
 		return nil, err
 	}
-	records := docker.OpenRecords(filepath.Join(w.state, "push"), p.memory.id)
+	records := w.asideRecords(p.memory.id)
 	if err := records.Tidy(); err != nil {
 		w.voice.warn("%v", err)
 	}
@@ -112,6 +112,12 @@ func (w *workspace) executeAside(ctx context.Context, p *planning, mode string) 
 		w.voice.warn("progress: %v", closeErr)
 	}
 	return report, err
+}
+
+// asideRecords are the records of what was built aside, for the times of its steps
+// alone: the images are gone.
+func (w *workspace) asideRecords(engineID string) *docker.Records {
+	return docker.OpenRecords(filepath.Join(w.state, "push"), engineID)
 }
 
 // aside gives images references of their own.

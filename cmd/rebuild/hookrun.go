@@ -167,6 +167,9 @@ func (h *prePush) unbuilt(ctx context.Context) (*unbuilt, error) {
 	if len(u.names) == 0 {
 		return nil, nil
 	}
+	aside, warnings := h.w.asideRecords(h.m.id).LoadAll(p.target.Catalog.Names())
+	h.w.warnAll(warnings)
+	p.estimate(withAside(p.records, aside), h.flags.parallel)
 	h.w.warnAll(p.plan.Warnings)
 	return u, nil
 }

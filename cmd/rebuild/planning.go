@@ -69,7 +69,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 	if err := p.makePlan(ctx, w, in, live); err != nil {
 		return nil, err
 	}
-	p.estimate(w.flags.parallel)
+	p.estimate(p.records, w.flags.parallel)
 	return p, nil
 }
 
