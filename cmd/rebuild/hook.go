@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -95,6 +96,9 @@ func hookRunCommand(v *voice, f *flags) *cobra.Command {
 			}
 			if err := o.check(); err != nil {
 				return err
+			}
+			if f.builder != "" {
+				return hinted{errors.New("--builder: a builder keeps no images that others could be built on"), "leave it out, or skip the hook: git push --no-verify"}
 			}
 			return runPrePush(cmd.Context(), v, f, o, args[1:])
 		},

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -28,6 +29,9 @@ func (r *Repository) Held(ctx context.Context, commit, remote string) (string, e
 // tracked file is edited.
 func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error) {
 	head, err := r.Resolve(ctx, "HEAD")
+	if unborn := (*RevisionError)(nil); errors.As(err, &unborn) {
+		return false, nil
+	}
 	if err != nil || head != commit {
 		return false, err
 	}
