@@ -22,6 +22,9 @@ type prePush struct {
 	stopped  bool // something stops the push
 }
 
+// errNoEngine says that the environment names no engine that could be asked.
+var errNoEngine = errors.New("no engine to ask")
+
 // runPrePush checks what a push brings. No error, and no word, lets it go.
 func runPrePush(ctx context.Context, v *voice, f *flags, o *pushOptions, args []string) error {
 	if os.Getenv("REBUILD") == "0" {
@@ -42,7 +45,7 @@ func runPrePush(ctx context.Context, v *voice, f *flags, o *pushOptions, args []
 		return failure{exitFailed}
 	case err == nil || ctx.Err() != nil:
 		return err
-	case o.mode == "plan" || errors.Is(err, tree.ErrNotRepository) && !o.strict:
+	case o.mode == "plan", !o.strict && (errors.Is(err, tree.ErrNotRepository) || errors.Is(err, errNoEngine)):
 		v.warn("the push is not checked: %v", err)
 		return nil
 	}
@@ -75,7 +78,7 @@ func (h *prePush) run(ctx context.Context, push hooks.Push) error {
 		return err
 	}
 	if h.m, err = connect(ctx, &h.flags, false); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNoEngine, err)
 	}
 	defer h.m.engine.Close()
 	h.m.open(ctx, h.w)

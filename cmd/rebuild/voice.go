@@ -70,6 +70,8 @@ func (v *voice) warn(format string, args ...any) {
 // hold keeps the story back until it is known whether there is one: the function
 // that it gives tells it, or forgets it.
 func (v *voice) hold() (end func(tell bool)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	story, kept := v.err, &bytes.Buffer{}
 	v.err = kept
 	return func(tell bool) {
