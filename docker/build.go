@@ -15,6 +15,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
 	"rebuild/impact"
+	"rebuild/impact/llb"
 )
 
 // build is one image's build while it runs.
@@ -203,7 +204,11 @@ func (b *build) status(s *client.SolveStatus) {
 
 // frontend is the Dockerfile frontend, in this process.
 func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-	res, err := builder.Build(ctx, &observed{Client: c, build: b})
+	convert := llb.Build
+	if b.req.Frontend != "" {
+		convert = builder.Build // which follows the syntax line
+	}
+	res, err := convert(ctx, &observed{Client: c, build: b})
 	if err != nil {
 		b.frontendErr = err
 		return nil, err

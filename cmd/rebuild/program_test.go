@@ -6,9 +6,7 @@ import (
 	"testing"
 )
 
-// program is the built binary, as users have it: without the race detector, which
-// would also tell of a race in BuildKit's frontend/dockerfile/builder, where several
-// bases of one Dockerfile set one field (withResolveCache).
+// program is the built binary, as users have it.
 func program(t testing.TB) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "rebuild")

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -65,13 +64,7 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 	}
 	g := &impact.Graph{Output: -1, Text: impact.Digest(digest.FromBytes(src.text))}
 	for _, p := range platforms {
-		res, err := dockerfile2llb.Dockerfile2LLB(ctx, entry.Data, dockerfile2llb.ConvertOpt{
-			Config:         withArgs(bc.Config),
-			Client:         bc,
-			SourceMap:      entry.SourceMap,
-			MetaResolver:   gw,
-			TargetPlatform: p,
-		})
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, entry.Data, convertOpt(bc, entry, gw, p))
 		if err != nil {
 			if bad := badIgnore(ctx, im, read); bad != nil {
 				return nil, bad
@@ -99,13 +92,6 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 	g.Warnings = slices.Concat(src.warnings, gw.unusedContexts())
 	g.Refs = gw.references()
 	return g, nil
-}
-
-// withArgs copies the build arguments: dockerfile2llb rewrites them
-// (SOURCE_DATE_EPOCH).
-func withArgs(c dockerui.Config) dockerui.Config {
-	c.BuildArgs = maps.Clone(c.BuildArgs)
-	return c
 }
 
 // normalConfig drops from an image's config what two builds of the same inputs
