@@ -27,11 +27,13 @@ type history struct {
 // withAside adds what steps took in builds that left no record of an image: its own
 // record counts where both know a step.
 func withAside(records, aside map[string]*docker.Record) map[string]*docker.Record {
-	all := maps.Clone(records)
+	all := make(map[string]*docker.Record, len(records))
+	maps.Copy(all, records)
 	for name, rec := range aside {
 		timed := *rec
 		if own := records[name]; own != nil {
-			timed.Steps = maps.Clone(rec.Steps)
+			timed.Steps = map[string]float64{} // a record that knows none has no map
+			maps.Copy(timed.Steps, rec.Steps)
 			maps.Copy(timed.Steps, own.Steps)
 			if own.Overhead > 0 {
 				timed.Overhead = own.Overhead
