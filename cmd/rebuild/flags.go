@@ -44,18 +44,24 @@ func (f *flags) where(cmd *cobra.Command) {
 	p.StringVar(&f.builder, "builder", "", "the `ADDRESS` of a buildkitd to use instead of the engine")
 }
 
-// what declares what is planned.
-func (f *flags) what(cmd *cobra.Command) {
+// which declares which images there are, and which of them are meant.
+func (f *flags) which(cmd *cobra.Command) {
 	p := cmd.Flags()
-	p.StringVar(&f.since, "since", "", "what changed since the merge base of `REV` and HEAD")
-	p.StringVar(&f.at, "at", "", "plan the tree of commit `REV` instead of the working tree")
+	p.StringVar(&f.at, "at", "", "look at the tree of commit `REV` instead of the working tree")
 	p.BoolVar(&f.all, "all", false, "all images, not the default group")
-	p.StringArrayVar(&f.phases, "phase", nil, "only images of phase `NAME` (may be repeated)")
-	p.StringArrayVar(&f.skipPhases, "skip-phase", nil, "no images of phase `NAME` (may be repeated)")
-	p.BoolVar(&f.skipOptional, "skip-optional", false, "no images of optional phases")
 	p.StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
 	p.StringArrayVar(&f.set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
 	p.StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
+}
+
+// what declares what is planned.
+func (f *flags) what(cmd *cobra.Command) {
+	f.which(cmd)
+	p := cmd.Flags()
+	p.StringVar(&f.since, "since", "", "what changed since the merge base of `REV` and HEAD")
+	p.StringArrayVar(&f.phases, "phase", nil, "only images of phase `NAME` (may be repeated)")
+	p.StringArrayVar(&f.skipPhases, "skip-phase", nil, "no images of phase `NAME` (may be repeated)")
+	p.BoolVar(&f.skipOptional, "skip-optional", false, "no images of optional phases")
 	p.IntVarP(&f.parallel, "parallel", "j", defaultSlots(), "build at most `N` images at once")
 	p.BoolVar(&f.noCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.pull, "pull", false, "ask registries for newer base images")

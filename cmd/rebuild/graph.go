@@ -18,11 +18,7 @@ func graphCommand(v *voice) *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 	}
 	f.where(cmd)
-	cmd.Flags().StringVar(&f.at, "at", "", "the images at commit `REV` instead of the working tree")
-	cmd.Flags().BoolVar(&f.all, "all", false, "all images, not the default group")
-	cmd.Flags().StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
-	cmd.Flags().StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
+	f.which(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, dot, mermaid, json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("format", f.format, "text", "dot", "mermaid", "json"); err != nil {

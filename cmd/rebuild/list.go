@@ -26,11 +26,7 @@ func listCommand(v *voice) *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 	}
 	f.where(cmd)
-	cmd.Flags().StringVar(&f.at, "at", "", "the images at commit `REV` instead of the working tree")
-	cmd.Flags().BoolVar(&f.all, "all", false, "all images, not the default group")
-	cmd.Flags().StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
-	cmd.Flags().StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
+	f.which(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")
 	cmd.Flags().BoolVar(&printBake, "print", false, "print a bake file, each image's parents being its contexts")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
