@@ -25,10 +25,11 @@ demo: build ## build the example's 21 images, then show what changes rebuild
 	@.ci/setup engine busybox base
 	@examples/demo.sh bin/rebuild
 
+# Tests that build wait for the engine, not for a processor: six run at once.
 test: ## gofmt, vet, cross builds, all tests, the demo
 	@.ci/setup engine busybox base cc buildx
 	@$(MAKE) --no-print-directory lint cross
-	go test -race -p 2 -timeout 10m ./...
+	go test -race -p 2 -parallel 6 -timeout 30m ./...
 	@$(MAKE) --no-print-directory demo
 
 lint: ## gofmt and go vet
