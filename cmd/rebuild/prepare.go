@@ -75,9 +75,12 @@ func (p *preparation) request(ctx context.Context, name string) (docker.Request,
 	if !ok {
 		return docker.Request{}, fmt.Errorf("image %s is not in the definition any more", name)
 	}
+	// BuildKit pulls all bases of a Dockerfile or none, and an image of this repository
+	// is in no registry.
+	im.Pull = (im.Pull || p.w.flags.pull) && len(p.states.States[name].Parents) == 0
 	req := docker.Request{
 		Image: im, DockerfileName: im.Dockerfile, Refs: im.Refs, Root: filepath.Join(p.w.root, filepath.FromSlash(p.w.dir)),
-		NoCache: p.w.flags.noCache || im.NoCache, Pull: p.w.flags.pull || im.Pull,
+		NoCache: p.w.flags.noCache || im.NoCache, Pull: im.Pull,
 		Named: map[string]docker.Source{}, Parents: map[string]string{},
 		LogFile: p.records.LogFile(name),
 	}
