@@ -30,7 +30,8 @@ type Ignore struct {
 type Reading struct {
 	// Digest is equal for two readings exactly when BuildKit's content hash is:
 	// content, relative path, type, mode and link text count; times and owners
-	// do not.
+	// do not. Wildcards behind a symlink differ from the same without it, as they
+	// do in BuildKit before 0.9.
 	Digest Digest
 
 	// Files are the entries that the digest covers, by path (from the root of

@@ -34,7 +34,7 @@ var oddFolders = []string{"src", "lib", "conf", "Src", "dir with space", "src/su
 func generate(r *rand.Rand) *sketch {
 	g := &generator{Rand: r, s: &sketch{files: map[string]sketchFile{}, bake: r.IntN(2) == 0, note: "images"}}
 	g.tree()
-	count := 2 + r.IntN(5)
+	count := 4 + r.IntN(7) // about half of them cannot be built, and are taken out
 	for i := range count {
 		g.image(i)
 	}
@@ -262,7 +262,7 @@ func (d *dockerfile) instruction() {
 	d.n++
 	to := fmt.Sprintf("/w/%d/", d.n)
 	out := fmt.Sprintf("mkdir -p /o && { cat /w/*/* /m/* 2>/dev/null; echo %d $P; } > /o/%d", d.n, d.n)
-	switch k := d.IntN(26); {
+	switch k := d.IntN(30); {
 	case k < 3:
 		d.copyLine(d.flags(), to, literal(pick(d.Rand, files)))
 	case k < 5:
@@ -317,7 +317,14 @@ func (d *dockerfile) instruction() {
 	case k == 24 && d.im.Context == "":
 		d.add("ARG D=%s\nCOPY $D/ %s", pick(d.Rand, []string{"src", "lib"}), to)
 	case k == 25:
-		d.add("%s", pick(d.Rand, []string{"LABEL l=one", "CMD [\"sh\"]", "EXPOSE 80", "STOPSIGNAL SIGINT", "VOLUME /vol", "USER 0", "SHELL [\"/bin/sh\", \"-c\"]"}))
+		d.add("%s", pick(d.Rand, []string{"LABEL l=one", "CMD [\"sh\"]", "EXPOSE 80", "STOPSIGNAL SIGINT", "VOLUME /vol", "USER 0", "SHELL [\"/bin/sh\", \"-c\"]",
+			"ENTRYPOINT [\"sh\", \"-c\"]", "HEALTHCHECK CMD true", "MAINTAINER someone", "ENV A=1 B=2", "ARG UNUSED"}))
+	case k == 26:
+		d.add("RUN --mount=type=%s,target=/m %s", pick(d.Rand, []string{"cache", "tmpfs", "cache,id=oracle$P"}), out)
+	case k == 27 && d.before > 0:
+		d.add("RUN --mount=type=cache,from=$P/img%d:1,source=/etc,target=/m %s", d.IntN(d.before), out)
+	case k == 28:
+		d.add("RUN --network=%s %s", pick(d.Rand, []string{"none", "default"}), out)
 	default:
 		d.add("RUN %s", out)
 	}

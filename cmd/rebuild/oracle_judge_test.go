@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,6 +195,8 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			case strings.Contains(lp.Instruction, "--link"):
 				lv.apart = "--link, a plain copy on engines before 23"
 			case lp.State != impact.Invalidated:
+			case slices.ContainsFunc(l.Reads, j.behindLink):
+				lv.apart = "wildcards behind a link, which match nothing on engines before 23"
 			case j.seen[l.Key]:
 				lv.apart = "seen before"
 			case j.floors[l.Floor]:
@@ -225,6 +228,17 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		}
 		v.images = append(v.images, iv)
 	}
+}
+
+// behindLink tells of wildcards in a folder that a link leads to.
+func (j *judge) behindLink(r impact.StateRead) bool {
+	before := strings.IndexAny(r.Path, "*?[")
+	if !r.Wildcard || before < 0 {
+		return false
+	}
+	folder := filepath.Join(j.dir, r.Context, path.Dir(r.Path[:before]+"x"))
+	real, err := filepath.EvalSymlinks(folder)
+	return err == nil && real != folder
 }
 
 // onlyWhenRun tells of a failure that shows only when a step is executed: a

@@ -30,12 +30,24 @@ func (o *oracle) shrink(t *testing.T, before, after *sketch, kind string) string
 				return story(before, after)
 			}
 			b, a := before.clone(), after.clone()
-			if cut(b, a) && o.misses(t, b, a, kind) {
+			if cut(b, a) && b.possible() && a.possible() && o.misses(t, b, a, kind) {
 				before, after, smaller = b, a, true
 			}
 		}
 	}
 	return story(before, after)
+}
+
+// possible tells whether a disk can hold the files: none lies below another.
+func (s *sketch) possible() bool {
+	for name := range s.files {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if f, ok := s.files[dir]; ok && !f.mode.IsDir() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // misses tells whether a plan between two states has a miss of that kind, in an

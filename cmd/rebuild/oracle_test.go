@@ -33,7 +33,7 @@ func TestOracle(t *testing.T) {
 	}
 	busybox := fmt.Sprintf("rebuild-oracle/os:%x", rand.Uint64())
 	enginetest.Busybox(t, e, busybox)
-	tally := &tally{kinds: map[string]*counts{}}
+	tally := &tally{depths: map[int]int{}, kinds: map[string]*counts{}}
 	t.Cleanup(func() { t.Logf("%s", tally) })
 	for i := range *oracleRepos {
 		s := seed + uint64(i)
@@ -64,7 +64,6 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	c := o.checkout(t)
 	now, j := o.start(t, r, c)
-	o.tally.repository()
 	for range *oracleEdits {
 		after, kind := change(r, now)
 		c.write(t, after)
@@ -77,7 +76,8 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 		}
 		o.tally.add(kind, v)
 		if misses := v.misses(); len(misses) > 0 {
-			t.Errorf("%s: %d misses, first %s: %s\n%s", kind, len(misses), misses[0].kind, misses[0].what, o.shrink(t, now, after, misses[0].kind))
+			t.Errorf("%s: %d misses, first %s: %s", kind, len(misses), misses[0].kind, misses[0].what)
+			t.Logf("%s", o.shrink(t, now, after, misses[0].kind))
 			return // what follows may only follow from this
 		}
 		if broken(v) {
@@ -113,6 +113,7 @@ func (o *oracle) start(t *testing.T, r *rand.Rand, c *checkout) (*sketch, *judge
 				t.Errorf("first build: %s: %s\n%s", m.kind, m.what, story(nil, s))
 			}
 			if !broken(v) {
+				o.tally.depth(depth(v))
 				return s, j
 			}
 			s = s.clone()
@@ -124,11 +125,24 @@ func (o *oracle) start(t *testing.T, r *rand.Rand, c *checkout) (*sketch, *judge
 	}
 }
 
+// depth is how many images stand on each other at most.
+func depth(v *verdict) int {
+	deep, most := map[string]int{}, 0
+	for _, im := range v.images { // parents first
+		for _, p := range im.plan.Parents {
+			deep[im.plan.Name] = max(deep[im.plan.Name], deep[p])
+		}
+		deep[im.plan.Name]++
+		most = max(most, deep[im.plan.Name])
+	}
+	return most
+}
+
 // tally counts over all repositories, by kind of edit.
 type tally struct {
-	mu    sync.Mutex // guards all below
-	repos int
-	kinds map[string]*counts
+	mu     sync.Mutex // guards all below
+	depths map[int]int
+	kinds  map[string]*counts
 }
 
 type counts struct {
@@ -149,10 +163,11 @@ func (t *tally) of(kind string) *counts {
 	return c
 }
 
-func (t *tally) repository() {
+// depth counts a repository, by how many of its images stand on each other.
+func (t *tally) depth(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.repos++
+	t.depths[n]++
 }
 
 func (t *tally) refuse(kind string) {
@@ -197,7 +212,12 @@ func (c *counts) row(kind string) string {
 // String is the table of all kinds of edits.
 func (t *tally) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %7s %11s %13s %18s %11s %20s %8s %7s\n", t.repos,
+	repos := 0
+	for _, depth := range slices.Sorted(maps.Keys(t.depths)) {
+		repos += t.depths[depth]
+		fmt.Fprintf(&b, "%d repositories with images %d deep\n", t.depths[depth], depth)
+	}
+	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %7s %11s %13s %18s %11s %20s %8s %7s\n", repos,
 		"edit", "edits", "images", "rebuilt", "layers", "invalidated", "false cached", "false invalidated", "false kept", "rebuilt for nothing", "errors", "refused")
 	sum := &counts{byKind: map[string]int{}, apart: map[string]int{}}
 	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {

@@ -25,6 +25,11 @@ type cover struct {
 
 	links []*entry // symlinks that were followed
 
+	// behind is set when wildcards match in a folder that a symlink leads to.
+	// BuildKit before 0.9 (engine 20.10) looks for matches without following it and
+	// finds none, so that a folder in the place of an equal link is a change to it.
+	behind bool
+
 	// matches are the paths of symlinks that wildcards matched. The copy follows
 	// each of them, even if a pattern leaves it out of the digest.
 	matches []string
@@ -164,6 +169,7 @@ func (s *scope) includedPaths(ctx context.Context, sel impact.Selection, p strin
 		return nil, err
 	}
 	w.cover.prefix, w.cover.links = start, f.links
+	w.cover.behind = follow && len(f.links) > 0
 	if f.node == nil {
 		return w.cover, nil
 	}

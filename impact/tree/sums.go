@@ -153,6 +153,11 @@ func (c *cover) digest() impact.Digest {
 		}
 		d = l.sum()
 	}
+	if c.behind {
+		l := newList()
+		l.add("behind a link", d)
+		d = l.sum()
+	}
 	return impact.Digest("sha256:" + hex.EncodeToString(d[:]))
 }
 
