@@ -65,6 +65,7 @@ func allowed(req *Request) []string {
 // and the named contexts.
 func addContexts(so *client.SolveOpt, req *Request) error {
 	so.LocalMounts = map[string]fsutil.FS{}
+	so.LocalFilterOpt = followEach(so.LocalMounts)
 	so.SharedKey = sourceKey(req.Context)
 	if req.Image.RemoteContext != "" {
 		so.FrontendAttrs["context"] = req.Image.RemoteContext
