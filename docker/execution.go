@@ -12,36 +12,56 @@ import (
 // execution is the state of a run. One goroutine owns it; builds only send.
 type execution struct {
 	*Run
+	work    Work // the newest
 	report  *Report
 	sched   *impact.Schedule
-	outputs map[string]*Record // what images are now, as far as is known
+	done    map[string]*Outcome // of the newest work
+	outputs map[string]*Record  // what images are now, as far as is known
 	ended   chan Outcome
-	running map[string]context.CancelCauseFunc
+	running map[string]*runningBuild
 	stopped bool  // nothing more is started
 	fatal   error // ends the run
 }
 
-// errStopped cancels builds of a run that a failure stopped.
-var errStopped = errors.New("stopped because of another image")
+// runningBuild is a build that has not ended.
+type runningBuild struct {
+	*imageBuild
+	cancel     context.CancelCauseFunc
+	superseded bool
+	awaited    bool // its task was taken from the schedule while it ran
+}
+
+// Why builds of a run are cancelled.
+var (
+	errStopped    = errors.New("stopped because of another image")
+	errSuperseded = errors.New("superseded by a newer change")
+)
 
 func (x *execution) do(ctx context.Context) error {
-	names := x.involved()
-	records, warnings := x.Records.LoadAll(x.States.Catalog.Names())
+	records, warnings := x.Records.LoadAll(x.work.States.Catalog.Names())
 	x.outputs = records
 	x.report.Warnings = append(x.report.Warnings, warnings...)
-	x.sched = impact.NewSchedule(x.tasks(names))
+	x.begin(x.work)
+	updates := x.Updates
 	for {
 		x.start(ctx)
 		if len(x.running) == 0 {
 			break
 		}
-		o := <-x.ended
-		delete(x.running, o.Image)
-		x.end(o)
+		select {
+		case o := <-x.ended:
+			x.end(o)
+		case w, ok := <-updates:
+			if !ok {
+				updates = nil
+				continue
+			}
+			x.revise(w)
+		}
 	}
-	for _, name := range names {
-		if x.report.Outcome(name) == nil {
-			x.report.Outcomes = append(x.report.Outcomes, Outcome{Image: name, Status: Skipped, Because: x.report.Critical})
+	for _, name := range x.involved() {
+		if x.done[name] == nil {
+			x.note(Outcome{Image: name, Status: Skipped, Because: x.report.Critical})
 		}
 	}
 	if x.fatal == nil && ctx.Err() == nil {
@@ -53,13 +73,38 @@ func (x *execution) do(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// begin schedules work.
+func (x *execution) begin(w Work) {
+	x.work, x.done, x.stopped = w, map[string]*Outcome{}, x.fatal != nil
+	x.report.Critical = ""
+	x.sched = impact.NewSchedule(x.tasks(x.involved()))
+}
+
+// revise puts newer work in the place of the old.
+func (x *execution) revise(w Work) {
+	x.begin(w)
+	for name, b := range x.running {
+		b.awaited = false
+		if !b.superseded && impact.Wasted(b.state, w.States.States[name], b.live.Running()) {
+			b.superseded = true
+			b.cancel(errSuperseded)
+		}
+	}
+}
+
+// current tells whether a build makes what the newest work wants of its image.
+func (x *execution) current(b *runningBuild) bool {
+	now := x.work.States.States[b.name]
+	return !b.superseded && now != nil && StateDigest(b.state) == StateDigest(now)
+}
+
 // involved lists the images that the run looks at: those to rebuild, and those to
 // keep that hang on one, in parents-first order.
 func (x *execution) involved() []string {
 	in := map[string]bool{}
 	var names []string
-	for _, name := range x.States.Order {
-		ip := x.Plan.Image(name)
+	for _, name := range x.work.States.Order {
+		ip := x.work.Plan.Image(name)
 		if ip == nil || !ip.Selected {
 			continue
 		}
@@ -75,8 +120,8 @@ func (x *execution) involved() []string {
 func (x *execution) tasks(names []string) []impact.Task {
 	tasks := make([]impact.Task, len(names))
 	for i, name := range names {
-		ip := x.Plan.Image(name)
-		tasks[i] = impact.Task{Name: name, Parents: ip.Parents, Phase: ip.Phase, Cost: x.Costs[name]}
+		ip := x.work.Plan.Image(name)
+		tasks[i] = impact.Task{Name: name, Parents: ip.Parents, Phase: ip.Phase, Cost: x.work.Costs[name]}
 	}
 	return tasks
 }
@@ -88,13 +133,23 @@ func (x *execution) start(ctx context.Context) {
 		if !ok {
 			return
 		}
+		if x.done[name] != nil {
+			continue // by a build that ran when the work was revised
+		}
+		if b := x.running[name]; b != nil {
+			b.awaited = true
+			continue
+		}
 		if o, ok := x.without(name); ok {
-			x.end(o)
+			x.settle(o)
 			continue
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
-		x.running[name] = cancel
 		b := x.imageBuild(name)
+		x.running[name] = &runningBuild{imageBuild: b, cancel: cancel}
+		if x.Observe != nil {
+			x.Observe(name, b.live, nil)
+		}
 		go func() {
 			defer cancel(nil)
 			x.ended <- b.run(ctx)
@@ -104,14 +159,14 @@ func (x *execution) start(ctx context.Context) {
 
 // without gives the outcome of an image that needs no build, or can have none.
 func (x *execution) without(name string) (Outcome, bool) {
-	ip := x.Plan.Image(name)
+	ip := x.work.Plan.Image(name)
 	for _, p := range ip.Parents {
-		o := x.report.Outcome(p)
+		o := x.done[p]
 		if o == nil {
 			continue
 		}
 		switch o.Status {
-		case Failed, Cancelled:
+		case Failed, Cancelled, Superseded:
 			return Outcome{Image: name, Status: Skipped, Because: p}, true
 		case Skipped:
 			return Outcome{Image: name, Status: Skipped, Because: o.Because}, true
@@ -120,8 +175,11 @@ func (x *execution) without(name string) (Outcome, bool) {
 	if ip.Err != nil {
 		return Outcome{Image: name, Status: Failed, Err: ip.Err}, true
 	}
+	if x.builtSince(name) && x.sameParents(name) {
+		return Outcome{Image: name, Status: Kept}, true
+	}
 	if ip.Action == impact.Rebuild && !ip.WaitsOnly() {
-		if x.UpToDate != nil && x.UpToDate(name) && x.sameParents(name) {
+		if x.work.UpToDate != nil && x.work.UpToDate(name) && x.sameParents(name) {
 			return Outcome{Image: name, Status: Kept}, true
 		}
 		return Outcome{}, false
@@ -134,20 +192,28 @@ func (x *execution) without(name string) (Outcome, bool) {
 	}
 	// Next time the record must know what it was compared with now.
 	rec := *x.outputs[name]
-	rec.State = x.States.States[name]
+	rec.State = x.work.States.States[name]
 	if err := saveState(x.Records, &rec); err != nil {
 		x.report.Warnings = append(x.report.Warnings, err.Error())
 	}
 	return Outcome{Image: name, Status: CutOff, record: &rec}, true
 }
 
+// builtSince tells of an image that it was built from the very state that the work
+// is about after the work was planned.
+func (x *execution) builtSince(name string) bool {
+	rec := x.outputs[name]
+	return rec != nil && rec.Built.After(x.work.Made) && !x.work.Made.IsZero() && !rec.Failed &&
+		rec.State != nil && StateDigest(rec.State) == StateDigest(x.work.States.States[name])
+}
+
 // sameParents tells whether an image was built on what its parents are now.
 func (x *execution) sameParents(name string) bool {
 	rec := x.outputs[name]
-	if x.Anew || rec == nil || rec.ImageID == "" || x.Images.Known() && !x.Images.Has(rec.ImageID) {
+	if x.work.Anew || rec == nil || rec.ImageID == "" || x.work.Images.Known() && !x.work.Images.Has(rec.ImageID) {
 		return false
 	}
-	for _, p := range x.States.States[name].Parents {
+	for _, p := range x.work.States.States[name].Parents {
 		parent := x.outputs[p.Image]
 		if parent == nil || parent.OutputFor(p) != rec.Parents[p.Image] {
 			return false
@@ -164,22 +230,32 @@ func (r *Record) OutputFor(p impact.Parent) impact.Digest {
 	return r.Output()
 }
 
-// end takes an outcome in.
+// end takes the end of a build in. What it made counts for the work at hand only if
+// that still wants the same of the image.
 func (x *execution) end(o Outcome) {
-	x.report.Outcomes = append(x.report.Outcomes, o)
-	if o.record != nil {
-		x.outputs[o.Image] = o.record
+	b := x.running[o.Image]
+	delete(x.running, o.Image)
+	if x.current(b) {
+		x.settle(o)
+		return
 	}
+	x.note(o)
+	if b.awaited {
+		x.sched.Return(o.Image)
+	}
+}
+
+// settle notes the outcome of an image for the work at hand.
+func (x *execution) settle(o Outcome) {
+	x.note(o)
+	x.done[o.Image] = &o
 	x.sched.Done(o.Image)
 	if o.Status != Failed {
 		return
 	}
-	var gone *Unreachable
-	phase := x.Plan.Image(o.Image).Phase
+	phase := x.work.Plan.Image(o.Image).Phase
 	switch {
-	case errors.As(o.Err, &gone):
-		x.fatal = gone
-		x.stop(-1)
+	case x.fatal != nil:
 	case x.FailFast:
 		x.stop(-1)
 	case x.critical(o.Image):
@@ -188,8 +264,24 @@ func (x *execution) end(o Outcome) {
 	}
 }
 
+// note reports an outcome.
+func (x *execution) note(o Outcome) {
+	x.report.Outcomes = append(x.report.Outcomes, o)
+	if o.record != nil {
+		x.outputs[o.Image] = o.record
+	}
+	var gone *Unreachable
+	if errors.As(o.Err, &gone) {
+		x.fatal = gone
+		x.stop(-1)
+	}
+	if x.Observe != nil {
+		x.Observe(o.Image, nil, &o)
+	}
+}
+
 func (x *execution) critical(name string) bool {
-	for _, ph := range x.Plan.Phases {
+	for _, ph := range x.work.Plan.Phases {
 		if ph.Critical && slices.Contains(ph.Images, name) {
 			return true
 		}
@@ -201,16 +293,19 @@ func (x *execution) critical(name string) bool {
 // given.
 func (x *execution) stop(phase int) {
 	x.stopped = true
-	for name, cancel := range x.running {
-		if x.Plan.Image(name).Phase > phase {
-			cancel(errStopped)
+	for name, b := range x.running {
+		if ip := x.work.Plan.Image(name); ip == nil || ip.Phase > phase {
+			b.cancel(errStopped)
 		}
 	}
 }
 
 // imageBuild prepares the build of an image whose parents are done.
 func (x *execution) imageBuild(name string) *imageBuild {
-	b := &imageBuild{of: x.Run, name: name, state: x.States.States[name], foretold: x.Plan.Image(name), old: x.outputs[name], parents: map[string]impact.Digest{}}
+	b := &imageBuild{
+		of: x.Run, work: x.work, live: newLive(), name: name, state: x.work.States.States[name],
+		foretold: x.work.Plan.Image(name), old: x.outputs[name], parents: map[string]impact.Digest{},
+	}
 	for _, p := range b.state.Parents {
 		if parent := x.outputs[p.Image]; parent != nil {
 			b.parents[p.Image] = parent.OutputFor(p)

@@ -14,6 +14,8 @@ import (
 // What it is given no longer changes.
 type imageBuild struct {
 	of       *Run
+	work     Work // of which it is a part
+	live     *Live
 	name     string
 	state    *impact.State
 	foretold *impact.ImagePlan
@@ -30,7 +32,9 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 	if err != nil {
 		o.Err = err
 		var canceled *Canceled
-		if errors.As(err, &canceled) || ctx.Err() != nil {
+		if errors.Is(context.Cause(ctx), errSuperseded) {
+			o.Status = Superseded
+		} else if errors.As(err, &canceled) || ctx.Err() != nil {
 			o.Status = Cancelled
 		} else if saveErr := b.recordFailure(); saveErr != nil {
 			o.Err = errors.Join(err, saveErr)
@@ -55,15 +59,17 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 // build asks the engine for the image. The journal knows of it before and after,
 // so that what a killed run leaves is found.
 func (b *imageBuild) build(ctx context.Context) (*Result, error) {
-	req, err := b.of.Request(ctx, b.name)
+	req, err := b.work.Request(ctx, b.name)
 	if err != nil {
 		return nil, err
 	}
 	req.Push = b.of.Push
+	shown := sinks{b.live}
 	if b.of.Progress != nil {
-		req.Progress = b.of.Progress.Image(b.name)
+		shown = append(shown, b.of.Progress.Image(b.name))
 	}
-	if err := b.of.Journal.Begin(b.name, req.Refs, b.of.Images); err != nil {
+	req.Progress = shown
+	if err := b.of.Journal.Begin(b.name, req.Refs, b.work.Images); err != nil {
 		return nil, err
 	}
 	res, err := b.of.Engine.Build(ctx, req)
@@ -98,10 +104,10 @@ func (b *imageBuild) planned(res *Result) []Step {
 // changed tells whether the image's files were edited while it was built: then
 // nobody knows which of them BuildKit saw.
 func (b *imageBuild) changed(ctx context.Context) (bool, error) {
-	if b.of.Settled == nil {
+	if b.work.Settled == nil {
 		return false, nil
 	}
-	settled, err := b.of.Settled(ctx, b.name)
+	settled, err := b.work.Settled(ctx, b.name)
 	return !settled, err
 }
 
@@ -109,7 +115,7 @@ func (b *imageBuild) changed(ctx context.Context) (bool, error) {
 // keeps no state, so that the next run builds it again.
 func (b *imageBuild) record(res *Result, took time.Duration, changed bool) (*Record, error) {
 	rec := &Record{
-		Image: b.name, ImageID: res.ImageID, Refs: b.of.refs(b.name),
+		Image: b.name, ImageID: res.ImageID, Refs: b.work.refs(b.name),
 		Parents: b.parents, Chain: res.Chain, Config: res.Config,
 		Steps: map[string]float64{}, Built: time.Now(),
 	}
@@ -145,11 +151,6 @@ func (b *imageBuild) recordFailure() error {
 // StateDigest names a state of an image.
 func StateDigest(s *impact.State) impact.Digest {
 	return impact.DigestOf("state", string(s.Output), string(s.Config))
-}
-
-func (r *Run) refs(name string) []string {
-	im, _ := r.States.Catalog.Image(name)
-	return im.Refs
 }
 
 // saveState saves a record, with the lists of the files behind its state beside

@@ -3,39 +3,27 @@ package docker
 import (
 	"context"
 	"time"
-
-	"rebuild/impact"
 )
 
 // Run carries out a plan: it builds what is to be rebuilt, each image as soon as
 // its parents are done and a slot is free, and keeps a record of each.
 type Run struct {
+	Work
 	Engine  *Engine
 	Records *Records
 	Journal *Journal
-	Plan    *impact.Plan
-	Images  Images // what the engine held when the plan was made
 
-	// States are the images' states at the target, in the view that records keep.
-	States *impact.Snapshot
-	// Request prepares the build of an image: its Dockerfile, contexts and so on.
-	Request func(ctx context.Context, name string) (Request, error)
-	// Settled tells after a build whether the image's files are still those of
-	// States; nil when they cannot change.
-	Settled func(ctx context.Context, name string) (bool, error)
-	// UpToDate tells of an image that it is built already, from this very state, so
-	// that a plan against a commit need not build it again.
-	UpToDate func(name string) bool
-	// Anew says that images of earlier runs do not count: each image that the run
-	// comes to is built.
-	Anew bool
+	// Updates brings newer work while the run goes on: see Do. Nil: there is none.
+	Updates <-chan Work
+	// Observe is told of every image that the run starts to build, with a look at its
+	// build and no outcome, and of every one that it is done with. Calls come one
+	// after another; the run waits for them. It may be nil.
+	Observe func(image string, live *Live, o *Outcome)
 
-	Costs    map[string]float64 // seconds that each image is expected to take
 	Slots    int
 	FailFast bool
 	Push     bool
 	Progress *Progress
-	LogDir   string
 }
 
 // Status is how an image came out of a run.
@@ -49,6 +37,10 @@ const (
 	Failed    Status = "failed"
 	Skipped   Status = "skipped"  // a parent failed, or the run was stopped
 	Cancelled Status = "canceled" // while it was built
+
+	// Superseded is an image whose build was cancelled because newer work changes it
+	// from the layer on that was running, or before.
+	Superseded Status = "superseded"
 )
 
 // Outcome is what became of one image.
@@ -67,6 +59,7 @@ type Outcome struct {
 }
 
 // Report is what became of all images of a run, in the order in which they ended.
+// With updates an image may be in it several times.
 type Report struct {
 	Outcomes []Outcome
 	Removed  []string // ids of superseded images that were taken away
@@ -74,9 +67,9 @@ type Report struct {
 	Critical string // the image whose failure in a critical phase stopped the run
 }
 
-// Outcome gives an image's outcome, nil when the run did not come to it.
+// Outcome gives an image's last outcome, nil when the run did not come to it.
 func (r *Report) Outcome(image string) *Outcome {
-	for i := range r.Outcomes {
+	for i := len(r.Outcomes) - 1; i >= 0; i-- {
 		if r.Outcomes[i].Image == image {
 			return &r.Outcomes[i]
 		}
@@ -97,12 +90,19 @@ func (r *Report) Count(s Status) int {
 
 // Do runs to the end, or until ctx does. The report is always there; the error is
 // an *Unreachable engine, the context's, or one of the records' folder.
+//
+// Newer work takes the place of what is not yet started. A build that runs goes on
+// when the new work wants the same of its image; it also goes on when what it runs
+// at the moment is of use to the new build (impact.Wasted), which then follows; else
+// it is cancelled, and what it had finished stays in BuildKit's cache. The run ends
+// when nothing is left to do: work that it did not take is the caller's again.
 func (r *Run) Do(ctx context.Context) (*Report, error) {
 	x := &execution{
 		Run:     r,
+		work:    r.Work,
 		report:  &Report{},
 		ended:   make(chan Outcome),
-		running: map[string]context.CancelCauseFunc{},
+		running: map[string]*runningBuild{},
 	}
 	return x.report, x.do(ctx)
 }

@@ -65,6 +65,9 @@ func (s *Schedule) Next() (name string, ok bool) {
 	return heap.Pop(&s.ready).(*scheduled).Name, true
 }
 
+// Return makes a task that Next gave ready again.
+func (s *Schedule) Return(name string) { heap.Push(&s.ready, s.tasks[name]) }
+
 // Done makes the tasks ready that waited only for this one.
 func (s *Schedule) Done(name string) {
 	for _, d := range s.dependents[name] {

@@ -206,8 +206,8 @@ func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*doc
 		return nil, err
 	}
 	run := &docker.Run{
-		Engine: p.memory.engine, Records: records, Journal: journal, Plan: p.plan, Images: held,
-		States: states, Request: prep.request, Costs: p.costs(),
+		Work:   docker.Work{Plan: p.plan, Images: held, States: states, Request: prep.request, Costs: p.costs()},
+		Engine: p.memory.engine, Records: records, Journal: journal,
 		Slots: w.flags.parallel, FailFast: w.flags.failFast, Push: w.flags.push, Progress: progress,
 	}
 	if w.flags.at == "" {

@@ -57,9 +57,9 @@ func (w *workspace) executeAside(ctx context.Context, p *planning, mode string) 
 		return nil, err
 	}
 	run := &docker.Run{
-		Engine: a.engine, Records: records, Journal: journal, Plan: p.plan, Images: held,
-		States: states, Request: a.request, Anew: true,
-		Costs: p.costs(), Slots: w.flags.parallel, Progress: progress,
+		Work:   docker.Work{Plan: p.plan, Images: held, States: states, Request: a.request, Anew: true, Costs: p.costs()},
+		Engine: a.engine, Records: records, Journal: journal,
+		Slots: w.flags.parallel, Progress: progress,
 	}
 	report, err = run.Do(ctx)
 	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
