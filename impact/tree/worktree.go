@@ -103,6 +103,7 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 	src, at := w.place(dir)
 	switch {
 	case src == source(w.outside):
+		w.outside.looked.in(filepath.FromSlash(at))
 		return readDirOutside(at)
 	case w.git != nil:
 		return w.readDir(ctx, w.git, at)
