@@ -49,6 +49,33 @@ func TestHazards(t *testing.T) {
 	})
 }
 
+// TestHazardsOfBuilder are stories of what an old engine ignores: a current buildkitd
+// judges them. It has no image store, so images are built on nothing.
+// REBUILD_TEST_BUILDER is its address, on this machine.
+func TestHazardsOfBuilder(t *testing.T) {
+	address := os.Getenv("REBUILD_TEST_BUILDER")
+	if address == "" {
+		t.Skip("REBUILD_TEST_BUILDER names no buildkitd")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/hazards-builder",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("P", fmt.Sprintf("rebuild-hazard-%x", rand.Uint64()))
+			j := newJudge(env.WorkDir)
+			j.builder = address
+			env.Values[storyJudge{}] = j
+			return gitEnv(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fill":      fill,
+			"fill-text": fillText,
+			"judge":     judgeStory,
+		},
+	})
+}
+
 // newBase makes a base image on which nothing was ever built.
 func newBase(e *docker.Engine, busybox, ref string) error {
 	full, err := docker.NormalRef(ref)

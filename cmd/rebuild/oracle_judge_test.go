@@ -17,7 +17,8 @@ import (
 
 // judge holds the plans of one repository against what BuildKit does.
 type judge struct {
-	dir string
+	dir     string
+	builder string // address of a buildkitd that judges, "" for the engine
 
 	// Of all states so far, since the engine's cache has them.
 	seen   map[impact.Digest]bool // keys of layers
@@ -115,7 +116,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 // bring is "rebuild --all" in this process. Without belief, images that are said
 // to be broken are built too.
 func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*planning, *docker.Report, error) {
-	f := &flags{dir: j.dir, all: true, parallel: 4}
+	f := &flags{dir: j.dir, builder: j.builder, all: true, parallel: 4}
 	v := newVoice(&bytes.Buffer{}, errs)
 	m, err := connect(ctx, f, true)
 	if err != nil {
