@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,6 +48,7 @@ func TestHazards(t *testing.T) {
 			"fill":      fill,
 			"fill-text": fillText,
 			"judge":     judgeStory,
+			"serve":     serve,
 			"tag":       func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
 		},
 	})
@@ -97,6 +102,29 @@ func fillText(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
 	ts.Check(os.WriteFile(name, []byte(strings.TrimSuffix(text, "\n")+"\n"), 0o644))
 	fill(ts, false, args[:1])
+}
+
+// serve gives a folder's files, and the git repositories in it, over HTTP until the
+// story ends, and keeps the address in a variable: serve VAR DIR. The engine fetches
+// from loopback by itself.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[1])
+	files := http.FileServer(http.Dir(dir))
+	path, err := exec.Command("git", "--exec-path").Output()
+	ts.Check(err)
+	repositories := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, ".git/") {
+			repositories.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
 }
 
 // storyJudge is the key of a story's judge.
