@@ -182,10 +182,10 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		parentSame := slices.ContainsFunc(ip.Parents, func(parent string) bool {
 			return same[parent] && p.plan.Image(parent).Action == impact.Rebuild
 		})
-		ranAny, apartAny, always := false, false, map[string]bool{}
+		ranAny, apartAny, remote := false, false, map[string]bool{}
 		for _, l := range p.target.States[name].Layers {
-			if l.Always {
-				always[l.Name] = true // the step that takes the source's files has its name too
+			if l.Remote {
+				remote[l.Name] = true // the step that takes the source's files has its name too
 			}
 		}
 		for i, l := range planned(p.target.States[name]) {
@@ -199,7 +199,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 				lv.apart = "inline document"
 			case strings.Contains(lp.Instruction, "--link"):
 				lv.apart = "--link, a plain copy on engines before 23"
-			case always[lp.Name]:
+			case remote[lp.Name]:
 				lv.apart = "a remote source, looked at by each build"
 			case lp.State != impact.Invalidated:
 			case j.seen[l.Key]:
