@@ -8,7 +8,8 @@ type Layer struct {
 	Reads    []Selection // from build contexts, in the order of the operation
 	From     string      // the normalised reference of an image it is (FROM, COPY --from, mounts); "" for others
 	Compared []int       // those of Inputs that BuildKit compares by the files taken, not by their key
-	Always   bool        // runs on each build (a remote source, no-cache)
+	Always   bool        // runs on each build (no-cache)
+	Remote   bool        // what it holds is known only when it is fetched
 
 	// FilesOnly says of an image that only files are taken from it (COPY --from), not
 	// its config.

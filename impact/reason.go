@@ -96,8 +96,19 @@ func (c *comparison) image(name string) ImagePlan {
 	}
 	if len(ip.Reasons) > 0 {
 		ip.Action = Rebuild
+		withoutCache(&ip, t, index)
 	}
 	return ip
+}
+
+// withoutCache marks the layers that are built without the cache: they run
+// whenever the image is built, whatever it is rebuilt for.
+func withoutCache(ip *ImagePlan, t *State, index []int) {
+	for i, l := range t.Layers {
+		if l.Always && l.step() {
+			ip.Layers[index[i]-1].State = Invalidated
+		}
+	}
 }
 
 // layers fills in what a build will do with each layer, and gives the index of

@@ -44,7 +44,7 @@ func (t fakeTree) Read(_ context.Context, sel Selection) (*Reading, error) {
 }
 
 // fakeConvert reads a small language: lines "from REF", "copy PATH", "files REF",
-// "label X", "run X", and "env X", which changes the operations of those built on it.
+// "label X", "run X", "fresh X" (run without the cache), and "env X", which changes the operations of those built on it.
 func fakeConvert(ctx context.Context, im Image, read ReadFile, resolve Resolve) (*Graph, error) {
 	text, err := read(ctx, im.Dockerfile)
 	if err != nil {
@@ -97,8 +97,8 @@ func fakeConvert(ctx context.Context, im Image, read ReadFile, resolve Resolve) 
 			place.Op = "copy"
 			place.Reads = []Selection{{Context: im.Context, Ignore: ignore, Path: "/" + arg}}
 			add(place)
-		case "run":
-			place.Op = DigestOf("run", arg)
+		case "run", "fresh":
+			place.Op, place.Always = DigestOf("run", arg), verb == "fresh"
 			add(place)
 		case "label":
 			config += "label " + arg + "\n"
@@ -268,6 +268,22 @@ func TestDecisions(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// Steps without the cache run whenever their image is rebuilt, and are no reason
+// for that.
+func TestWithoutCache(t *testing.T) {
+	cat := images("a")
+	tree := fakeTree{"a.df": "from os\ncopy f\nfresh x\nrun y\ncopy g", "f": "1", "g": "1"}
+	for _, tc := range []struct {
+		changes []string
+		want    int
+	}{{nil, 0}, {[]string{"g", "2"}, 2}, {[]string{"f", "2"}, 4}} {
+		p := compare(t, cat, tree, edited(tree, tc.changes...))
+		if got := p.Image("a").Foretold(); got != tc.want || (p.Image("a").Action == Keep) != (tc.want == 0) {
+			t.Errorf("%v: %s, %d steps run, want %d", tc.changes, p.Image("a").Action, got, tc.want)
+		}
 	}
 }
 

@@ -72,6 +72,7 @@ type StateLayer struct {
 	Instruction string      `json:"instruction,omitempty"`
 	Name        string      `json:"name,omitempty"`
 	Always      bool        `json:"always,omitempty"`
+	Remote      bool        `json:"remote,omitempty"`
 }
 
 // StateRead is a selection with the digest of what it held.

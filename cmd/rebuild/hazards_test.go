@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,7 +48,35 @@ func TestHazards(t *testing.T) {
 			"fill":      fill,
 			"fill-text": fillText,
 			"judge":     judgeStory,
+			"serve":     serve,
 			"tag":       func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+		},
+	})
+}
+
+// TestHazardsOfBuilder are stories of what an old engine ignores: a current buildkitd
+// judges them. It has no image store, so images are built on nothing.
+// REBUILD_TEST_BUILDER is its address, on this machine.
+func TestHazardsOfBuilder(t *testing.T) {
+	address := os.Getenv("REBUILD_TEST_BUILDER")
+	if address == "" {
+		t.Skip("REBUILD_TEST_BUILDER names no buildkitd")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/hazards-builder",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("P", fmt.Sprintf("rebuild-hazard-%x", rand.Uint64()))
+			j := newJudge(env.WorkDir)
+			j.builder = address
+			env.Values[storyJudge{}] = j
+			return gitEnv(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fill":      fill,
+			"fill-text": fillText,
+			"judge":     judgeStory,
 		},
 	})
 }
@@ -70,6 +102,29 @@ func fillText(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
 	ts.Check(os.WriteFile(name, []byte(strings.TrimSuffix(text, "\n")+"\n"), 0o644))
 	fill(ts, false, args[:1])
+}
+
+// serve gives a folder's files, and the git repositories in it, over HTTP until the
+// story ends, and keeps the address in a variable: serve VAR DIR. The engine fetches
+// from loopback by itself.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[1])
+	files := http.FileServer(http.Dir(dir))
+	path, err := exec.Command("git", "--exec-path").Output()
+	ts.Check(err)
+	repositories := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, ".git/") {
+			repositories.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
 }
 
 // storyJudge is the key of a story's judge.

@@ -18,7 +18,8 @@ import (
 
 // judge holds the plans of one repository against what BuildKit does.
 type judge struct {
-	dir string
+	dir     string
+	builder string // address of a buildkitd that judges, "" for the engine
 
 	// Of all states so far, since the engine's cache has them.
 	seen   map[impact.Digest]bool // keys of layers
@@ -116,7 +117,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 // bring is "rebuild --all" in this process. Without belief, images that are said
 // to be broken are built too.
 func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*planning, *docker.Report, error) {
-	f := &flags{dir: j.dir, all: true, parallel: 4}
+	f := &flags{dir: j.dir, builder: j.builder, all: true, parallel: 4}
 	v := newVoice(&bytes.Buffer{}, errs)
 	m, err := connect(ctx, f, true)
 	if err != nil {
@@ -182,7 +183,12 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		parentSame := slices.ContainsFunc(ip.Parents, func(parent string) bool {
 			return same[parent] && p.plan.Image(parent).Action == impact.Rebuild
 		})
-		ranAny, apartAny := false, false
+		ranAny, apartAny, remote := false, false, map[string]bool{}
+		for _, l := range p.target.States[name].Layers {
+			if l.Remote {
+				remote[l.Name] = true // the step that takes the source's files has its name too
+			}
+		}
 		for i, l := range planned(p.target.States[name]) {
 			lp := &ip.Layers[i]
 			if !lp.Step {
@@ -194,6 +200,8 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 				lv.apart = "inline document"
 			case strings.Contains(lp.Instruction, "--link"):
 				lv.apart = "--link, a plain copy on engines before 23"
+			case remote[lp.Name]:
+				lv.apart = "a remote source, looked at by each build"
 			case lp.State != impact.Invalidated:
 			case slices.ContainsFunc(l.Reads, j.behindLink):
 				lv.apart = "wildcards behind a link, which match nothing on engines before 23"

@@ -63,13 +63,18 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 		platforms = append(platforms, nil)
 	}
 	g := &impact.Graph{Output: -1, Text: impact.Digest(digest.FromBytes(src.text))}
-	for _, p := range platforms {
-		res, err := dockerfile2llb.Dockerfile2LLB(ctx, entry.Data, convertOpt(bc, entry, gw, p))
+	for i, p := range platforms {
+		opt := convertOpt(bc, entry, gw, p)
+		var linted *violations
+		if i == 0 { // as a build does
+			linted = lint(&opt, bc, entry)
+		}
+		res, err := dockerfile2llb.Dockerfile2LLB(ctx, entry.Data, opt)
 		if err != nil {
 			if bad := badIgnore(ctx, im, read); bad != nil {
 				return nil, bad
 			}
-			return nil, faultOf(im, err)
+			return nil, linted.fault(im, err)
 		}
 		def, err := res.State.Marshal(ctx, llb.WithCaps(gw.BuildOpts().LLBCaps))
 		if err != nil {

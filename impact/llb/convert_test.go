@@ -170,6 +170,8 @@ func TestFaults(t *testing.T) {
 		{"unset argument", "ARG B\nFROM $B\n", impact.Image{}, "Dockerfile:2: base name ($B) should not be blank"},
 		{"unknown stage", "FROM a\n", impact.Image{Target: "t"}, "Dockerfile: target stage \"t\" could not be found"},
 		{"no Dockerfile", "-", impact.Image{}, "Dockerfile: no such Dockerfile"},
+		{"the linter's warning as an error", "# check=error=true\nFROM a\nWORKDIR x\nrun y\n", impact.Image{}, "Dockerfile:3: WorkdirRelativePath: "},
+		{"the same by an argument", "FROM a AS Build\n", impact.Image{Args: map[string]string{"BUILDKIT_DOCKERFILE_CHECK": "error=true"}}, "Dockerfile:1: StageNameCasing: "},
 		{"unterminated heredoc", "FROM a\nRUN cat <<E\nx\n", impact.Image{}, "Dockerfile:2: unterminated heredoc"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -107,7 +107,7 @@ func remoteContext(im impact.Image) (*impact.Graph, error) {
 	return &impact.Graph{
 		Layers: []impact.Layer{{
 			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, attrs))),
-			Always: true,
+			Remote: true,
 			Name:   "load " + im.RemoteContext,
 		}},
 		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},

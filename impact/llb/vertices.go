@@ -126,7 +126,7 @@ func sourceLayer(l *impact.Layer, op *pb.SourceOp, platform *pb.Platform, gw *ga
 		clone := proto.Clone(op).(*pb.SourceOp)
 		delete(clone.Attrs, pb.AttrOCILayoutSessionID)
 		l.Op = messageDigest(clone)
-		l.Always = true
+		l.Remote = true
 	}
 }
 
