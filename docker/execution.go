@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"rebuild/impact"
 )
@@ -19,6 +21,10 @@ type execution struct {
 	running map[string]context.CancelCauseFunc
 	stopped bool  // nothing more is started
 	fatal   error // ends the run
+
+	// For the audit: when the run began, and the records that it found.
+	begun  time.Time
+	before map[string]*Record
 }
 
 // errStopped cancels builds of a run that a failure stopped.
@@ -27,7 +33,7 @@ var errStopped = errors.New("stopped because of another image")
 func (x *execution) do(ctx context.Context) error {
 	names := x.involved()
 	records, warnings := x.Records.LoadAll(x.States.Catalog.Names())
-	x.outputs = records
+	x.outputs, x.before = records, maps.Clone(records)
 	x.report.Warnings = append(x.report.Warnings, warnings...)
 	x.sched = impact.NewSchedule(x.tasks(names))
 	for {

@@ -1,0 +1,166 @@
+package docker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"rebuild/impact"
+)
+
+// auditLogLimit bounds the file, in bytes: a few thousand runs of a few images,
+// read in some milliseconds.
+const auditLogLimit = 1 << 20
+
+// AuditLog holds the audits of one engine's runs, a line of JSON each, the newest
+// last. Reading it needs no lock; Append needs the run's.
+type AuditLog struct{ path string }
+
+// AuditLog is the log beside the records. It need not exist.
+func (r *Records) AuditLog() *AuditLog {
+	return &AuditLog{path: filepath.Join(r.dir, "audit.jsonl")}
+}
+
+// Append keeps an audit. What a killed run left half written goes; above the limit
+// the oldest half of the file goes too.
+func (l *AuditLog) Append(a *Audit) error {
+	line, err := json.Marshal(a)
+	if err == nil {
+		err = l.append(append(line, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("the audit of this run is not kept: %w", err)
+	}
+	return nil
+}
+
+func (l *AuditLog) append(line []byte) (err error) {
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	last := []byte{'\n'}
+	if end > 0 {
+		if _, err := f.ReadAt(last, end-1); err != nil {
+			return err
+		}
+	}
+	if last[0] == '\n' && end+int64(len(line)) <= auditLogLimit {
+		_, err = f.Write(line)
+		return err
+	}
+	old, err := os.ReadFile(l.path)
+	if err != nil {
+		return err
+	}
+	return replaceFile(l.path, append(newest(old, len(line)), line...))
+}
+
+// newest gives the whole lines at the end of a log that leave room for one more:
+// all of them, or half the limit's worth, so that not each run has to do this.
+func newest(old []byte, room int) []byte {
+	old = old[:bytes.LastIndexByte(old, '\n')+1]
+	if len(old)+room <= auditLogLimit {
+		return old
+	}
+	keep := max(auditLogLimit/2-room, 0)
+	if len(old) <= keep {
+		return old
+	}
+	from := len(old) - keep
+	cut := bytes.IndexByte(old[from-1:], '\n')
+	return old[from+cut:]
+}
+
+// Read gives the audits, the oldest first. Damaged lines are left out, and the
+// warning says so; a last line without its end is a run's that was killed.
+func (l *AuditLog) Read() (audits []Audit, warning string, err error) {
+	data, err := os.ReadFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	audits, damaged, first := parseAudits(data)
+	if damaged > 0 {
+		warning = fmt.Sprintf("%d of the audits that were kept cannot be read, first %s:%v", damaged, l.path, first)
+	}
+	return audits, warning, nil
+}
+
+// parseAudits reads whole lines; first says of the first damaged one "line: cause".
+func parseAudits(data []byte) (audits []Audit, damaged int, first error) {
+	for n := 1; ; n++ {
+		line, rest, whole := bytes.Cut(data, []byte{'\n'})
+		if !whole {
+			return audits, damaged, first
+		}
+		data = rest
+		a, err := parseAudit(line)
+		if err != nil {
+			damaged++
+			if first == nil {
+				first = fmt.Errorf("%d: %w", n, err)
+			}
+			continue
+		}
+		audits = append(audits, a)
+	}
+}
+
+func parseAudit(line []byte) (Audit, error) {
+	var a Audit
+	if err := json.Unmarshal(line, &a); err != nil {
+		return a, fmt.Errorf("damaged: %w", err)
+	}
+	counts := []int{a.Images.Built, a.Images.Right, a.Images.ForNothing, a.Layers.Cached, a.Layers.Invalidated, a.Layers.Right, a.Layers.Unsound, a.Layers.Wide}
+	for _, m := range []map[string]int{a.Images.Apart, a.Images.NotCompared, a.Layers.Apart} {
+		for _, n := range m {
+			counts = append(counts, n)
+		}
+	}
+	for _, n := range counts {
+		if n < 0 || n > auditLogLimit { // a sum of them must stay a number
+			return a, fmt.Errorf("damaged: it counts %d", n)
+		}
+	}
+	if a.Version != recordVersion {
+		return a, fmt.Errorf("version %d, not %d", a.Version, recordVersion)
+	}
+	return a, nil
+}
+
+// history tells whether earlier runs kept a key. It reads the log when it is first
+// asked, and looks for the text alone: that takes a tenth of the time of parsing.
+func (l *AuditLog) history() func(impact.Digest) bool {
+	var data []byte
+	read := false
+	return func(key impact.Digest) bool {
+		if l == nil {
+			return false
+		}
+		if !read {
+			read = true
+			data, _ = os.ReadFile(l.path) // one that cannot be read knows nothing
+		}
+		return len(data) > 0 && bytes.Contains(data, []byte(`"`+shortKey(key)+`"`))
+	}
+}
