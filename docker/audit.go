@@ -103,9 +103,11 @@ type comparison struct {
 	killed     map[string]bool    // images whose builds a killed run left under way
 	copiesLink bool               // the engine takes COPY --link for a plain copy
 
-	// seen tells whether an earlier audit kept a key.
-	seen func(impact.Digest) bool
+	// known gives those of some shortened keys that earlier audits kept.
+	known func(map[string]bool) map[string]bool
 
+	past   map[string]bool // what known gave
+	steps  map[*imageBuild][]impact.StateLayer
 	ran    map[impact.Digest]bool // layers that any build executed
 	keys   map[impact.Digest]*Record
 	floors map[impact.Digest]bool
@@ -135,7 +137,13 @@ func (c *comparison) audit() *Audit {
 
 // look finds what all images are held against.
 func (c *comparison) look() {
-	c.ran, c.same = executed(c.outcomes), map[string]bool{}
+	c.steps, c.same = map[*imageBuild][]impact.StateLayer{}, map[string]bool{}
+	for _, o := range c.outcomes {
+		if o.build != nil {
+			c.steps[o.build] = o.build.state.Steps()
+		}
+	}
+	c.ran = c.executed()
 	c.keys, c.floors = map[impact.Digest]*Record{}, map[impact.Digest]bool{}
 	for _, records := range []map[string]*Record{c.before, c.vouching} {
 		for _, name := range slices.Sorted(maps.Keys(records)) {
@@ -152,6 +160,24 @@ func (c *comparison) look() {
 			c.failed = c.failed || o.build != nil
 		}
 	}
+	c.past = c.known(c.unrecorded())
+}
+
+// unrecorded are the shortened keys, and those without what is only copied, of the
+// layers that were found although no record has them.
+func (c *comparison) unrecorded() map[string]bool {
+	keys := map[string]bool{}
+	for _, o := range c.outcomes {
+		if o.Status != Built || o.build == nil {
+			continue
+		}
+		for _, l := range c.steps[o.build] {
+			if c.keys[l.Key] == nil && !c.ran[l.Key] {
+				keys[shortKey(l.Key)], keys[shortKey(l.Floor)] = true, true
+			}
+		}
+	}
+	return keys
 }
 
 // learn takes in which layers a record says the engine has.
@@ -174,9 +200,9 @@ func cameOutTheSame(o Outcome) bool {
 
 // executed are the keys of the layers that ran in any of the builds. Equal steps of
 // several images run once, whichever comes first.
-func executed(outcomes []Outcome) map[impact.Digest]bool {
+func (c *comparison) executed() map[impact.Digest]bool {
 	ran := map[impact.Digest]bool{}
-	for _, o := range outcomes {
+	for _, o := range c.outcomes {
 		if o.Result == nil || o.build == nil {
 			continue
 		}
@@ -186,7 +212,7 @@ func executed(outcomes []Outcome) map[impact.Digest]bool {
 				names[step.Name] = true
 			}
 		}
-		for _, l := range o.build.state.Steps() {
+		for _, l := range c.steps[o.build] {
 			if names[l.Name] {
 				ran[l.Key] = true
 			}
@@ -344,15 +370,15 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer) string {
 		return apartInline
 	case c.copiesLink && linked(l):
 		return apartLink
-	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.seen(l.Key):
+	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.past[shortKey(l.Key)]:
 		return apartSeen
-	case c.floors[l.Floor], l.Floor != l.Key && c.seen(l.Floor):
+	case c.floors[l.Floor], l.Floor != l.Key && c.past[shortKey(l.Floor)]:
 		return apartContent
 	case c.parentSame(b.foretold):
 		return apartSame
 	case c.failed:
 		return apartFailed
-	case !c.ranAny(b.state) && !slices.Equal(b.old.Chain, o.Result.Chain):
+	case !c.ranAny(b) && !slices.Equal(b.old.Chain, o.Result.Chain):
 		// Nothing ran, and it is another root filesystem than the one on record: a build
 		// that nobody here knows of made it (docker build, another clone).
 		return apartSeen
@@ -398,8 +424,8 @@ func (c *comparison) parentSame(ip *impact.ImagePlan) bool {
 	})
 }
 
-func (c *comparison) ranAny(st *impact.State) bool {
-	return slices.ContainsFunc(st.Steps(), func(l impact.StateLayer) bool { return c.ran[l.Key] })
+func (c *comparison) ranAny(b *imageBuild) bool {
+	return slices.ContainsFunc(c.steps[b], func(l impact.StateLayer) bool { return c.ran[l.Key] })
 }
 
 // vouch is the record that says the engine has a layer: the image's own, or the
@@ -444,7 +470,7 @@ func (c *comparison) newKeys() []string {
 		if o.build == nil {
 			continue
 		}
-		for _, l := range o.build.state.Steps() {
+		for _, l := range c.steps[o.build] {
 			if c.keys[l.Key] == nil {
 				found[shortKey(l.Key)] = true
 			}

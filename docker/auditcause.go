@@ -44,7 +44,7 @@ func (x *execution) audit(ctx context.Context) {
 	}
 	c := &comparison{
 		outcomes: x.report.Outcomes, before: x.before, vouching: x.Vouching, killed: x.Journal.killed,
-		copiesLink: copiesLink(version), seen: x.AuditLog.history(),
+		copiesLink: copiesLink(version), known: x.AuditLog.known,
 	}
 	a := c.audit()
 	if a == nil {

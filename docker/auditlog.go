@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"rebuild/impact"
 )
 
 // auditLogLimit bounds the file, in bytes: a few thousand runs of a few images,
@@ -148,19 +146,35 @@ func parseAudit(line []byte) (Audit, error) {
 	return a, nil
 }
 
-// history tells whether earlier runs kept a key. It reads the log when it is first
-// asked, and looks for the text alone: that takes a tenth of the time of parsing.
-func (l *AuditLog) history() func(impact.Digest) bool {
-	var data []byte
-	read := false
-	return func(key impact.Digest) bool {
-		if l == nil {
-			return false
+// known gives those of some shortened keys that earlier runs kept. It looks for their
+// text alone: parsing a long log would take many times as long.
+func (l *AuditLog) known(keys map[string]bool) map[string]bool {
+	found := map[string]bool{}
+	if l == nil || len(keys) == 0 {
+		return found
+	}
+	data, err := os.ReadFile(l.path)
+	if err != nil {
+		return found // a log that cannot be read knows nothing
+	}
+	var starts [256][256]bool // of the keys: most of what stands there is told by that
+	for key := range keys {
+		if len(key) == shortKeyLen {
+			starts[key[0]][key[1]] = true
 		}
-		if !read {
-			read = true
-			data, _ = os.ReadFile(l.path) // one that cannot be read knows nothing
+	}
+	for {
+		at := bytes.IndexByte(data, '"')
+		if at < 0 || len(data) < at+shortKeyLen+2 {
+			return found
 		}
-		return len(data) > 0 && bytes.Contains(data, []byte(`"`+shortKey(key)+`"`))
+		data = data[at+1:]
+		if data[shortKeyLen] != '"' {
+			continue
+		}
+		if key := data[:shortKeyLen]; starts[key[0]][key[1]] && keys[string(key)] {
+			found[string(key)] = true
+		}
+		data = data[shortKeyLen+1:]
 	}
 }
