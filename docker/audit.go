@@ -206,19 +206,32 @@ func (c *comparison) executed() map[impact.Digest]bool {
 		if o.Result == nil || o.build == nil {
 			continue
 		}
-		names := map[string]bool{}
+		names, places := map[string]bool{}, map[stepPlace]bool{}
 		for _, step := range o.Result.Steps {
 			if step.Ran() {
-				names[step.Name] = true
+				names[step.Name], places[placeOf(step.Name, step.Line)] = true, true
 			}
 		}
 		for _, l := range c.steps[o.build] {
-			if names[l.Name] {
+			if names[l.Name] || o.build.asked.leftOut && places[placeOf(l.Name, l.Line)] {
 				ran[l.Key] = true
 			}
 		}
 	}
 	return ran
+}
+
+// stepPlace tells the steps of an image apart when their names do not serve: these
+// spell out the values of arguments, and a plan has others for those that it leaves
+// out of the comparison.
+type stepPlace struct {
+	number string // "[build 2/5"
+	line   int
+}
+
+func placeOf(name string, line int) stepPlace {
+	number, _, _ := strings.Cut(name, "]")
+	return stepPlace{number, line}
 }
 
 // image holds one image that was built against its plan.

@@ -115,6 +115,11 @@ func TestAudit(t *testing.T) {
 			before: has("a"), layers: map[string]int{apartEdited: 2}},
 		"ignored arguments": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: func(o *Outcome) { o.build.asked.leftOut = true }},
 			before: has("a"), layers: map[string]int{apartLeftOut: 1}},
+		"ignored arguments, in the step's name": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: func(o *Outcome) {
+			o.build.asked.leftOut = true
+			o.build.state.Layers[2].Name, o.build.foretold.Layers[1].Name = "[1/2] RUN ignored", "[1/2] RUN ignored"
+			o.Result.Steps[0].Name, o.Result.Steps[0].Line = "[1/2] RUN 7", 2
+		}}, before: has("a"), layers: map[string]int{apartLeftOut: 1}},
 		"a parent moved": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: func(o *Outcome) {
 			o.build.state.Parents = []impact.Parent{{Image: "base", Ref: "os"}}
 			o.build.parents["base"] = "another"

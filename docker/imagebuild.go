@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"rebuild/impact"
@@ -30,9 +31,13 @@ type asked struct {
 
 func (b *imageBuild) askedBy(req Request) asked {
 	im, _ := b.of.States.Catalog.Image(b.name)
+	ignored := slices.ContainsFunc(im.IgnoreArgs, func(arg string) bool {
+		_, given := req.Image.Args[arg]
+		return given
+	})
 	return asked{
 		noCache: req.NoCache, pull: req.Pull,
-		leftOut: len(im.IgnoreArgs) > 0 || !maps.Equal(im.Args, req.Image.Args) || im.Inline != req.Image.Inline,
+		leftOut: ignored || !maps.Equal(im.Args, req.Image.Args) || im.Inline != req.Image.Inline,
 	}
 }
 
