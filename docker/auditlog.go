@@ -37,13 +37,27 @@ func (l *AuditLog) Append(a *Audit) error {
 	return nil
 }
 
-func (l *AuditLog) append(line []byte) (err error) {
+func (l *AuditLog) append(line []byte) error {
 	if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+	done, err := l.add(line)
+	if done || err != nil {
+		return err
+	}
+	// The file is closed by now: on Windows nothing takes the place of an open one.
+	old, err := os.ReadFile(l.path)
 	if err != nil {
 		return err
+	}
+	return replaceFile(l.path, append(newest(old, len(line)), line...))
+}
+
+// add writes a line at the end of the file, unless the file must be written anew.
+func (l *AuditLog) add(line []byte) (done bool, err error) {
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return false, err
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil {
@@ -52,23 +66,19 @@ func (l *AuditLog) append(line []byte) (err error) {
 	}()
 	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
-		return err
+		return false, err
 	}
 	last := []byte{'\n'}
 	if end > 0 {
 		if _, err := f.ReadAt(last, end-1); err != nil {
-			return err
+			return false, err
 		}
 	}
-	if last[0] == '\n' && end+int64(len(line)) <= auditLogLimit {
-		_, err = f.Write(line)
-		return err
+	if last[0] != '\n' || end+int64(len(line)) > auditLogLimit {
+		return false, nil
 	}
-	old, err := os.ReadFile(l.path)
-	if err != nil {
-		return err
-	}
-	return replaceFile(l.path, append(newest(old, len(line)), line...))
+	_, err = f.Write(line)
+	return true, err
 }
 
 // newest gives the whole lines at the end of a log that leave room for one more:
