@@ -125,7 +125,8 @@ func (e *evidence) explain(misses []Miss) {
 }
 
 // pruned tells whether nothing is left of the cache as it was at a time. What an
-// image holds is no sign: a prune without "all" leaves it.
+// image holds is no sign: a prune without "all" leaves it. So this must be asked before
+// the sweep, which leaves the layers of superseded images to the cache alone.
 func (e *evidence) pruned(since time.Time) bool {
 	if !e.asked || since.IsZero() {
 		return false

@@ -50,6 +50,7 @@ func (x *execution) do(ctx context.Context) error {
 			x.report.Outcomes = append(x.report.Outcomes, Outcome{Image: name, Status: Skipped, Because: x.report.Critical})
 		}
 	}
+	x.audit(ctx) // while the engine still has what the sweep takes away
 	if x.fatal == nil && ctx.Err() == nil {
 		x.sweep(ctx)
 	}

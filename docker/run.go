@@ -113,7 +113,5 @@ func (r *Run) Do(ctx context.Context) (*Report, error) {
 		running: map[string]context.CancelCauseFunc{},
 		begun:   time.Now(),
 	}
-	err := x.do(ctx)
-	x.audit(ctx)
-	return x.report, err
+	return x.report, x.do(ctx)
 }
