@@ -37,4 +37,17 @@ func TestFullDisk(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Errorf("left behind: %v %v", files, err)
 	}
+	// An audit that has no room is told, and spoils none of those before it.
+	log := r.AuditLog()
+	if err := log.Append(someAudit(1)); err != nil {
+		t.Fatal(err)
+	}
+	large := someAudit(2)
+	large.Keys = []string{strings.Repeat("x", 1<<19)}
+	if err := log.Append(large); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+	if audits, warning, err := log.Read(); len(audits) != 1 || warning != "" || err != nil {
+		t.Errorf("the audit before: %v %q %v", audits, warning, err)
+	}
 }

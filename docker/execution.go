@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"rebuild/impact"
 )
@@ -21,6 +23,10 @@ type execution struct {
 	running map[string]*runningBuild
 	stopped bool  // nothing more is started
 	fatal   error // ends the run
+
+	// For the audit: when the run began, and the records that it found.
+	begun  time.Time
+	before map[string]*Record
 }
 
 // runningBuild is a build that has not ended.
@@ -39,7 +45,7 @@ var (
 
 func (x *execution) do(ctx context.Context) error {
 	records, warnings := x.Records.LoadAll(x.work.States.Catalog.Names())
-	x.outputs = records
+	x.outputs, x.before = records, maps.Clone(records)
 	x.report.Warnings = append(x.report.Warnings, warnings...)
 	x.begin(x.work)
 	updates := x.Updates
@@ -64,6 +70,7 @@ func (x *execution) do(ctx context.Context) error {
 			x.note(Outcome{Image: name, Status: Skipped, Because: x.report.Critical})
 		}
 	}
+	x.audit(ctx) // while the engine still has what the sweep takes away
 	if x.fatal == nil && ctx.Err() == nil {
 		x.sweep(ctx)
 	}

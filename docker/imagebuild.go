@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"rebuild/impact"
@@ -21,12 +22,31 @@ type imageBuild struct {
 	foretold *impact.ImagePlan
 	old      *Record                  // nil: none
 	parents  map[string]impact.Digest // what it takes from each parent
+	asked    asked                    // set by build
+}
+
+// asked is what of a build's request no plan compares.
+type asked struct {
+	noCache, pull bool
+	leftOut       bool // arguments that the comparison leaves out, or that time or chance gives
+}
+
+func (b *imageBuild) askedBy(req Request) asked {
+	im, _ := b.of.States.Catalog.Image(b.name)
+	ignored := slices.ContainsFunc(im.IgnoreArgs, func(arg string) bool {
+		_, given := req.Image.Args[arg]
+		return given
+	})
+	return asked{
+		noCache: req.NoCache, pull: req.Pull,
+		leftOut: ignored || !maps.Equal(im.Args, req.Image.Args) || im.Inline != req.Image.Inline,
+	}
 }
 
 // run builds the image and records it.
 func (b *imageBuild) run(ctx context.Context) Outcome {
 	begun := time.Now()
-	o := Outcome{Image: b.name, Status: Failed, Foretold: b.foretold.Foretold()}
+	o := Outcome{Image: b.name, Status: Failed, Foretold: b.foretold.Foretold(), build: b}
 	res, err := b.build(ctx)
 	o.Duration = time.Since(begun)
 	if err != nil {
@@ -63,6 +83,7 @@ func (b *imageBuild) build(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.asked = b.askedBy(req)
 	req.Push = b.of.Push
 	shown := sinks{b.live}
 	if b.of.Progress != nil {

@@ -24,6 +24,12 @@ type Run struct {
 	FailFast bool
 	Push     bool
 	Progress *Progress
+
+	// AuditLog keeps what the plan foretold beside what ran; nil: nothing is kept.
+	AuditLog *AuditLog
+	// Vouching are records of other runs on the engine, beside Records, that say which
+	// layers it has.
+	Vouching map[string]*Record
 }
 
 // Status is how an image came out of a run.
@@ -55,7 +61,8 @@ type Outcome struct {
 	Foretold int  // steps that the plan said would be
 	Changed  bool // its files were edited during the build
 
-	record *Record // the new one
+	record *Record     // the new one
+	build  *imageBuild // that gave the outcome; nil: none was begun
 }
 
 // Report is what became of all images of a run, in the order in which they ended.
@@ -65,6 +72,7 @@ type Report struct {
 	Removed  []string // ids of superseded images that were taken away
 	Warnings []string
 	Critical string // the image whose failure in a critical phase stopped the run
+	Audit    *Audit // what was foretold beside what ran; nil when no build was begun
 }
 
 // Outcome gives an image's last outcome, nil when the run did not come to it.
@@ -103,6 +111,7 @@ func (r *Run) Do(ctx context.Context) (*Report, error) {
 		report:  &Report{},
 		ended:   make(chan Outcome),
 		running: map[string]*runningBuild{},
+		begun:   time.Now(),
 	}
 	return x.report, x.do(ctx)
 }

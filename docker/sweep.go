@@ -17,7 +17,8 @@ import (
 // Images are known by their ids: a label would change them. Its methods may be
 // called concurrently; it is written under the run's lock.
 type Journal struct {
-	path string
+	path   string
+	killed map[string]bool // images whose builds a killed run left under way
 
 	mu   sync.Mutex          // guards all below
 	made map[string][]string // image -> ids of what was made for it, the current one last
@@ -41,7 +42,7 @@ func (r *Records) made() string { return filepath.Join(r.dir, "made") }
 // OpenJournal reads an engine's journal. One that is damaged is begun anew, and
 // the warning says so: what it knew stays in the engine.
 func (r *Records) OpenJournal() (j *Journal, warning string) {
-	j = &Journal{path: filepath.Join(r.made(), "journal.json"), made: map[string][]string{}, open: map[string]building{}}
+	j = &Journal{path: filepath.Join(r.made(), "journal.json"), killed: map[string]bool{}, made: map[string][]string{}, open: map[string]building{}}
 	data, err := os.ReadFile(j.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return j, ""
@@ -61,6 +62,9 @@ func (r *Records) OpenJournal() (j *Journal, warning string) {
 	}
 	if file.Open != nil {
 		j.open = file.Open
+	}
+	for image := range j.open {
+		j.killed[image] = true
 	}
 	return j, ""
 }

@@ -117,7 +117,7 @@ func (c *comparison) layers(ip *ImagePlan, t *State) []int {
 	ip.Layers = []LayerPlan{}
 	index := make([]int, len(t.Layers))
 	for i, l := range t.Layers {
-		if l.Op == "local" || l.Op == "platforms" {
+		if !l.Listed() {
 			continue
 		}
 		lp := LayerPlan{
@@ -140,7 +140,7 @@ func (c *comparison) explain(b, t *State, index []int) []Reason {
 		e.used[i] = slices.ContainsFunc(t.Layers, func(l StateLayer) bool { return l.Key == old.Key })
 	}
 	for i, l := range t.Layers {
-		if l.Op == "local" || l.Op == "platforms" || c.inBaseline(b, l.Key) {
+		if !l.Listed() || c.inBaseline(b, l.Key) {
 			continue
 		}
 		e.layer(l, index[i])

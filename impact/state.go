@@ -141,8 +141,12 @@ func (s *State) Steps() []StateLayer {
 }
 
 func (l StateLayer) step() bool {
-	return l.From == "" && l.Op != "local" && l.Op != "platforms" && l.Op != Everything
+	return l.From == "" && l.Listed() && l.Op != Everything
 }
+
+// Listed tells whether a plan lists the layer: a plan's layers are those of the
+// state that are listed, in the same order.
+func (l StateLayer) Listed() bool { return l.Op != "local" && l.Op != "platforms" }
 
 // Snapshot is the state of every image of a catalog at one tree.
 type Snapshot struct {

@@ -67,10 +67,11 @@ func runBuild(ctx context.Context, v *voice, f *flags, args []string) error {
 	if report != nil {
 		printReport(v, p, report, time.Since(begun), mode == "quiet")
 	}
+	faults := f.strict && report != nil && printFaults(v, report.Audit)
 	switch {
 	case err != nil:
 		return err
-	case report.Count(docker.Failed) > 0 || report.Count(docker.Skipped) > 0:
+	case faults || report.Count(docker.Failed) > 0 || report.Count(docker.Skipped) > 0:
 		return failure{exitFailed}
 	}
 	return nil
@@ -209,6 +210,7 @@ func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*doc
 		Work:   docker.Work{Plan: p.plan, Images: held, States: states, Request: prep.request, Costs: p.costs()},
 		Engine: p.memory.engine, Records: records, Journal: journal,
 		Slots: w.flags.parallel, FailFast: w.flags.failFast, Push: w.flags.push, Progress: progress,
+		AuditLog: records.AuditLog(),
 	}
 	if w.flags.at == "" {
 		run.Settled = prep.settled

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -41,6 +42,7 @@ func engineStories(t *testing.T, dir string) {
 			"sameid": func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
 			"rmi":    func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
 			"damage": damageRecord,
+			"lie":    lie,
 			"tag":    func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
 			"aside":  func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
 		},
@@ -98,6 +100,24 @@ func tagImage(ts *testscript.TestScript, e *docker.Engine, args []string) {
 	full, err := docker.NormalRef(args[1])
 	ts.Check(err)
 	ts.Check(e.Tag(context.Background(), imageID(ts, e, args[0]), full))
+}
+
+// lie makes an image's record say that it was built from what is there now: lie IMAGE
+func lie(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	f := &flags{dir: ts.MkAbs("."), all: true}
+	m, err := connect(ctx, f, true)
+	ts.Check(err)
+	defer m.engine.Close()
+	w, err := openWorkspace(ctx, newVoice(io.Discard, io.Discard), f)
+	ts.Check(err)
+	defer w.close()
+	m.open(ctx, w)
+	p, err := w.newPlanning(ctx, nil, m, true)
+	ts.Check(err)
+	rec := p.records[args[0]]
+	rec.State = p.target.States[args[0]]
+	ts.Check(m.records.Save(rec))
 }
 
 // damageRecord cuts an image's record short: damage IMAGE

@@ -20,7 +20,7 @@ type flags struct {
 	dryRun   bool
 
 	noCache, pull, push, failFast bool
-	noWait                        bool
+	noWait, strict                bool
 	phases, skipPhases            []string
 	skipOptional                  bool
 	progress                      string

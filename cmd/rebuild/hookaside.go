@@ -60,6 +60,7 @@ func (w *workspace) executeAside(ctx context.Context, p *planning, mode string) 
 		Work:   docker.Work{Plan: p.plan, Images: held, States: states, Request: a.request, Anew: true, Costs: p.costs()},
 		Engine: a.engine, Records: records, Journal: journal,
 		Slots: w.flags.parallel, Progress: progress,
+		AuditLog: p.memory.records.AuditLog(), Vouching: p.records,
 	}
 	report, err = run.Do(ctx)
 	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {

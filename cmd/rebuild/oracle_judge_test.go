@@ -65,6 +65,7 @@ const (
 	falseInvalidated = "false invalidated"      // foretold invalidated, and found in the cache
 	falseRebuilt     = "rebuilt for nothing"    // a build executes nothing and gives the same image
 	errorNotFound    = "error foretold wrongly" // a build succeeds
+	falseAlarm       = "false alarm"            // a miss that the run's own audit sees, and no second build does
 )
 
 func (v *verdict) misses() []miss {
@@ -106,6 +107,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	}
 	v := &verdict{errs: errs.String()}
 	j.compare(v, first, report, all)
+	v.holdAudit(report)
 	for _, st := range first.target.States {
 		for _, l := range st.Layers {
 			j.seen[l.Key], j.floors[l.Floor] = true, true
@@ -247,6 +249,18 @@ func (j *judge) behindLink(r impact.StateRead) bool {
 	folder := filepath.Join(j.dir, r.Context, path.Dir(r.Path[:before]+"x"))
 	real, err := filepath.EvalSymlinks(folder)
 	return err == nil && real != folder
+}
+
+// holdAudit holds what the run found out by itself against the verdict.
+func (v *verdict) holdAudit(report *docker.Report) {
+	if report.Audit == nil {
+		return
+	}
+	for _, m := range report.Audit.Misses {
+		if im := v.image(m.Image); im != nil && len(im.misses) == 0 {
+			im.misses = append(im.misses, miss{falseAlarm, fmt.Sprintf("%s: %s %s:%d %s: %s", m.Image, m.Kind, m.Dockerfile, m.Line, m.Instruction, m.Cause)})
+		}
+	}
 }
 
 // onlyWhenRun tells of a failure that shows only when a step is executed: a

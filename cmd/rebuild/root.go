@@ -56,7 +56,7 @@ func newRoot(v *voice, args []string) *cobra.Command {
 	f.what(root)
 	runFlags(f, root)
 	root.AddCommand(planCommand(v), whyCommand(v), graphCommand(v), schemaCommand(v))
-	root.AddCommand(listCommand(v), initCommand(v))
+	root.AddCommand(listCommand(v), initCommand(v), auditCommand(v))
 	root.AddCommand(hookCommand(v))
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
@@ -69,6 +69,7 @@ func runFlags(f *flags, cmd *cobra.Command) {
 	p.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and build nothing")
 	p.BoolVar(&f.push, "push", false, "push the images that were built")
 	p.BoolVar(&f.failFast, "fail-fast", false, "stop at the first image that fails")
+	p.BoolVar(&f.strict, "strict", false, "fail when a layer runs that was foretold to be cached (see rebuild audit)")
 	p.BoolVar(&f.noWait, "no-wait", false, "fail when another run holds the lock, instead of waiting")
 	p.StringVar(&f.progress, "progress", "", "`STYLE`: auto, tty, plain, json, quiet (default $BUILDKIT_PROGRESS, or auto)")
 	p.StringVar(&f.format, "format", "text", "with --dry-run, print the plan as `text` or json")
