@@ -3,6 +3,8 @@ package docker
 import (
 	"context"
 	"time"
+
+	"rebuild/impact"
 )
 
 // Run carries out a plan: it builds what is to be rebuilt, each image as soon as
@@ -60,6 +62,8 @@ type Outcome struct {
 	Ran      int  // steps that were executed
 	Foretold int  // steps that the plan said would be
 	Changed  bool // its files were edited during the build
+
+	State impact.Digest // of what was built or could not be (StateDigest); "" when nothing was
 
 	record *Record     // the new one
 	build  *imageBuild // that gave the outcome; nil: none was begun

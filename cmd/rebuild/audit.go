@@ -32,7 +32,7 @@ engine's cache was pruned. The image is built, and has its tags, all the same.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAudit(cmd.Context(), v, f) },
 	}
-	f.where(cmd)
+	f.where(cmd.Flags())
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")
 	return cmd
 }

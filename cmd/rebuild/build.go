@@ -176,6 +176,26 @@ func announce(v *voice, p *impact.Plan) {
 
 // execute carries the plan out.
 func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*docker.Report, error) {
+	run, err := w.newRun(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if run.Work, err = w.newWork(ctx, p); err != nil {
+		return nil, err
+	}
+	if run.Progress, err = docker.NewProgress(w.voice.err, mode); err != nil {
+		return nil, err
+	}
+	report, err := run.Do(ctx)
+	if closeErr := run.Progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
+		w.voice.warn("progress: %v", closeErr)
+	}
+	return report, err
+}
+
+// newRun readies the engine's records for a run, under the lock, and clears up after
+// one that was killed.
+func (w *workspace) newRun(ctx context.Context, p *planning) (*docker.Run, error) {
 	if err := docker.UseEngine(p.memory.dir, p.memory.id); err != nil {
 		return nil, err
 	}
@@ -194,36 +214,36 @@ func (w *workspace) execute(ctx context.Context, p *planning, mode string) (*doc
 	if err := journal.Recover(held); err != nil {
 		return nil, err
 	}
+	return &docker.Run{
+		Engine: p.memory.engine, Records: records, Journal: journal,
+		Slots: w.flags.parallel, FailFast: w.flags.failFast, Push: w.flags.push,
+		AuditLog: records.AuditLog(),
+	}, nil
+}
+
+// newWork is the plan with what its builds need.
+func (w *workspace) newWork(ctx context.Context, p *planning) (docker.Work, error) {
+	held, err := p.memory.held()
+	if err != nil {
+		return docker.Work{}, err
+	}
 	states, err := w.byteStates(ctx, p)
 	if err != nil {
-		return nil, err
+		return docker.Work{}, err
 	}
 	prep, err := w.newPreparation(ctx, p, states)
 	if err != nil {
-		return nil, err
+		return docker.Work{}, err
 	}
-	progress, err := docker.NewProgress(w.voice.err, mode)
-	if err != nil {
-		return nil, err
-	}
-	run := &docker.Run{
-		Work:   docker.Work{Plan: p.plan, Images: held, States: states, Request: prep.request, Costs: p.costs()},
-		Engine: p.memory.engine, Records: records, Journal: journal,
-		Slots: w.flags.parallel, FailFast: w.flags.failFast, Push: w.flags.push, Progress: progress,
-		AuditLog: records.AuditLog(),
-	}
+	work := docker.Work{Plan: p.plan, Images: held, Made: p.made, States: states, Request: prep.request, Costs: p.costs()}
 	if w.flags.at == "" {
-		run.Settled = prep.settled
+		work.Settled = prep.settled
 	}
 	if w.flags.since != "" && !w.flags.noCache && !w.flags.pull && !w.flags.push {
-		run.UpToDate = func(name string) bool {
+		work.UpToDate = func(name string) bool {
 			rec := p.records[name]
 			return rec != nil && builtFrom(rec, states.States[name]) && amiss(p.target.Catalog, name, rec, held) == ""
 		}
 	}
-	report, err := run.Do(ctx)
-	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
-		w.voice.warn("progress: %v", closeErr)
-	}
-	return report, err
+	return work, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // flags are what the command line says. Each verb declares those that it takes.
@@ -35,8 +36,7 @@ type flags struct {
 }
 
 // where declares what says which definition and which engine.
-func (f *flags) where(cmd *cobra.Command) {
-	p := cmd.PersistentFlags()
+func (f *flags) where(p *pflag.FlagSet) {
 	p.StringVarP(&f.dir, "directory", "C", "", "run as if started in `DIR`")
 	p.StringArrayVarP(&f.files, "file", "f", nil, "read the definition `FILE` (may be repeated)")
 	p.StringVarP(&f.host, "host", "H", "", "the engine's socket, as docker's `HOST`")
@@ -44,10 +44,15 @@ func (f *flags) where(cmd *cobra.Command) {
 	p.StringVar(&f.builder, "builder", "", "the `ADDRESS` of a buildkitd to use instead of the engine")
 }
 
-// which declares which images there are, and which of them are meant.
+// which declares which images there are, and which of them are meant, at which tree.
 func (f *flags) which(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.at, "at", "", "look at the tree of commit `REV` instead of the working tree")
+	f.images(cmd)
+}
+
+// images declares which images there are, and which of them are meant.
+func (f *flags) images(cmd *cobra.Command) {
 	p := cmd.Flags()
-	p.StringVar(&f.at, "at", "", "look at the tree of commit `REV` instead of the working tree")
 	p.BoolVar(&f.all, "all", false, "all images, not the default group")
 	p.StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
 	p.StringArrayVar(&f.set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
@@ -57,14 +62,20 @@ func (f *flags) which(cmd *cobra.Command) {
 // what declares what is planned.
 func (f *flags) what(cmd *cobra.Command) {
 	f.which(cmd)
+	f.some(cmd)
 	p := cmd.Flags()
 	p.StringVar(&f.since, "since", "", "what changed since the merge base of `REV` and HEAD")
+	p.BoolVar(&f.noCache, "no-cache", false, "rebuild the images without BuildKit's cache")
+	p.BoolVar(&f.pull, "pull", false, "ask registries for newer base images")
+}
+
+// some declares which phases are planned, and how many images are built at once.
+func (f *flags) some(cmd *cobra.Command) {
+	p := cmd.Flags()
 	p.StringArrayVar(&f.phases, "phase", nil, "only images of phase `NAME` (may be repeated)")
 	p.StringArrayVar(&f.skipPhases, "skip-phase", nil, "no images of phase `NAME` (may be repeated)")
 	p.BoolVar(&f.skipOptional, "skip-optional", false, "no images of optional phases")
 	p.IntVarP(&f.parallel, "parallel", "j", defaultSlots(), "build at most `N` images at once")
-	p.BoolVar(&f.noCache, "no-cache", false, "rebuild the images without BuildKit's cache")
-	p.BoolVar(&f.pull, "pull", false, "ask registries for newer base images")
 }
 
 // defaultSlots leaves BuildKit, which runs the steps of each build in parallel by

@@ -17,7 +17,7 @@ func graphCommand(v *voice) *cobra.Command {
 		Short: "print which image is built on which",
 		Args:  cobra.ArbitraryArgs,
 	}
-	f.where(cmd)
+	f.where(cmd.Flags())
 	f.which(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, dot, mermaid, json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

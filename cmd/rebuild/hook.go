@@ -75,7 +75,7 @@ not built again. REBUILD=0 in the environment, or git push --no-verify, skips it
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f.where(cmd)
+	f.where(cmd.PersistentFlags())
 	cmd.AddCommand(hookInstallCommand(v, f), hookUninstallCommand(v, f), hookStatusCommand(v, f), hookRunCommand(v, f))
 	for _, c := range cmd.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true

@@ -25,7 +25,7 @@ func listCommand(v *voice) *cobra.Command {
   rebuild list --print | docker buildx bake -f -   build with bake, in the right order`,
 		Args: cobra.ArbitraryArgs,
 	}
-	f.where(cmd)
+	f.where(cmd.Flags())
 	f.which(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")
 	cmd.Flags().BoolVar(&printBake, "print", false, "print a bake file, each image's parents being its contexts")

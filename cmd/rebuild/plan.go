@@ -22,7 +22,7 @@ code is 2 when something that would be rebuilt cannot be built.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), v, f, args) },
 	}
-	f.where(cmd)
+	f.where(cmd.Flags())
 	f.what(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text or json")
 	return cmd
@@ -129,7 +129,7 @@ func (w *workspace) graph(ctx context.Context, args []string) (*impact.Snapshot,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	snap, err := newScanner(m, false).Scan(ctx, cat, p.tree)
+	snap, err := w.scanner(m, false).Scan(ctx, cat, p.tree)
 	if err != nil {
 		return nil, nil, nil, w.definitionFault(err, cat)
 	}

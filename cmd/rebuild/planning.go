@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rebuild/docker"
 	"rebuild/hooks"
@@ -21,6 +22,7 @@ type planning struct {
 	plan    *impact.Plan
 	memory  *memory
 	records map[string]*docker.Record
+	made    time.Time // when the records were read
 	tree    tree.Tree
 	target  *impact.Snapshot // at the view of the plan
 	states  *impact.Snapshot // at the view of records; nil until it is needed
@@ -34,7 +36,7 @@ type planning struct {
 // asked which images are there; without, nothing is asked of it that is known.
 func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, live bool) (*planning, error) {
 	p := &planning{memory: m, view: tree.Bytes, save: func() error { return nil }}
-	p.scanner = newScanner(m, live)
+	p.scanner = w.scanner(m, live)
 	if w.flags.since != "" {
 		p.view = tree.Git
 	}
@@ -51,6 +53,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 		return nil, w.definitionFault(err, cat)
 	}
 	var warnings []string
+	p.made = time.Now()
 	p.records, warnings = m.records.LoadAll(cat.Names())
 	w.warnAll(warnings)
 
@@ -349,7 +352,7 @@ func (p *planning) left() string {
 	return fmt.Sprintf("no engine was there to ask for the configs of external base images, so they are taken to set nothing: %s", strings.Join(slices.Compact(p.memory.assumed), ", "))
 }
 
-// newScanner converts each Dockerfile once for both sides of a plan.
-func newScanner(m *memory, live bool) impact.Scanner {
-	return impact.Scanner{Convert: impact.Remember(llb.Convert), WithKey: llb.BaseConfig, External: m.external(live)}
+// scanner reads the states of images, with what is known of bases outside.
+func (w *workspace) scanner(m *memory, live bool) impact.Scanner {
+	return impact.Scanner{Convert: w.convert, WithKey: llb.BaseConfig, External: m.external(live)}
 }

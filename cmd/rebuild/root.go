@@ -52,12 +52,14 @@ func newRoot(v *voice, args []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, cmd.CommandPath() + " --help"}
 	})
-	f.where(root)
+	f.where(root.Flags())
 	f.what(root)
 	runFlags(f, root)
 	root.AddCommand(planCommand(v), whyCommand(v), graphCommand(v), schemaCommand(v))
 	root.AddCommand(listCommand(v), initCommand(v), auditCommand(v))
 	root.AddCommand(hookCommand(v))
+	root.AddCommand(watchCommand(v), statusCommand(v), waitCommand(v), logsCommand(v))
+	root.AddCommand(pauseCommand(v), resumeCommand(v), stopCommand(v))
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}

@@ -18,7 +18,7 @@ func whyCommand(v *voice) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), v, f, args) },
 	}
-	f.where(cmd)
+	f.where(cmd.Flags())
 	f.what(cmd)
 	return cmd
 }

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"rebuild/impact"
 	"rebuild/impact/catalog"
+	"rebuild/impact/llb"
 	"rebuild/impact/tree"
 )
 
@@ -24,7 +26,15 @@ type workspace struct {
 	root  string           // absolute path of the tree's root
 	dir   string           // folder that the command started in, a slash path from the root
 	state string           // folder of records, caches and the lock
-	memo  catalog.Memo     // both sides of a plan mostly share their definition
+	memo  *catalog.Memo    // both sides of a plan mostly share their definition
+
+	convert impact.Convert // converts each Dockerfile once
+
+	// pinned are the definitions to use instead of what can be read; nil: none.
+	pinned *impact.Catalog
+
+	mu    sync.Mutex
+	trees []*tree.Worktree // guarded by mu: those that were opened
 }
 
 func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) {
@@ -32,7 +42,7 @@ func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{flags: f, voice: v}
+	w := &workspace{flags: f, voice: v, memo: &catalog.Memo{}, convert: impact.Remember(llb.Convert)}
 	repo, err := tree.Open(ctx, start)
 	switch {
 	case err == nil:
@@ -95,14 +105,40 @@ func userState(root string) (string, error) {
 
 // worktree is the tree of the working tree.
 func (w *workspace) worktree(ctx context.Context, view tree.View) (*tree.Worktree, error) {
+	var (
+		t   *tree.Worktree
+		err error
+	)
 	if w.repo == nil {
-		return tree.Folder(w.root, tree.Options{CacheDir: w.state})
+		t, err = tree.Folder(w.root, tree.Options{CacheDir: w.state})
+	} else {
+		t, err = w.repo.Worktree(ctx, tree.Options{View: view, CacheDir: w.state})
 	}
-	return w.repo.Worktree(ctx, tree.Options{View: view, CacheDir: w.state})
+	if err == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.trees = append(w.trees, t)
+	}
+	return t, err
+}
+
+// looked lists the folders in which the working tree was looked at so far.
+func (w *workspace) looked() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var dirs []string
+	for _, t := range w.trees {
+		dirs = append(dirs, t.Looked()...)
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
 
 // catalog reads the definitions at a tree.
 func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (impact.Catalog, error) {
+	if w.pinned != nil {
+		return *w.pinned, nil
+	}
 	args, err := w.flags.args()
 	if err != nil {
 		return impact.Catalog{}, err
@@ -118,7 +154,7 @@ func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (im
 		}
 	}
 	return catalog.Load(ctx, t, catalog.Options{
-		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Vars: vars, Volatile: volatile, Memo: &w.memo,
+		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Vars: vars, Volatile: volatile, Memo: w.memo,
 	})
 }
 

@@ -29,16 +29,21 @@ var localEnv = []string{
 	"GIT_INTERNAL_SUPER_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_REFERENCE_BACKEND",
 }
 
+// WithoutGit is an environment without what points git at a repository, for children
+// that are to look at their own.
+func WithoutGit(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(localEnv, name)
+	})
+}
+
 // environ is the process's environment without localEnv. Messages are in
 // English, because they are shown within English ones; no lock is taken that
 // could stand in the way of the user's own git; nothing asks for a password; a path
 // is a path, whatever characters are in it.
 func environ() []string {
-	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(localEnv, name)
-	})
-	return append(env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
+	return append(WithoutGit(os.Environ()), "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "GIT_LITERAL_PATHSPECS=1")
 }
 
 // programError is a git command that failed.

@@ -1,0 +1,485 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"rebuild/docker"
+	"rebuild/impact"
+	"rebuild/watch"
+)
+
+// daemon keeps images up to date. One goroutine, that of loop, owns its fields; what
+// takes time (planning, builds, commands) happens in others, which only send.
+//
+// An event says where to look, no more: each batch leads to a plan, and only a plan
+// to builds. So nothing is lost when events are, as long as one batch follows.
+type daemon struct {
+	flags     *flags
+	args      []string
+	root      string // of the working tree
+	state     string // the folder of records
+	marks     string // the folder of markers, which is watched too
+	story     *teller
+	noCatchUp bool
+	pid       int
+	started   time.Time
+
+	// Messages to the loop.
+	batches  <-chan watch.Batch
+	planned  chan *attempt
+	observed chan observation
+	runDone  chan runEnd
+	calls    chan func()
+	commands *afterwards
+
+	folders chan []string // to the watcher
+
+	// What is to be done.
+	dirty    bool // something may have changed since the newest planning began
+	planning bool
+	paused   bool
+	ready    bool     // the first planning is over
+	unsent   []string // the set that the watcher does not have yet
+	watched  int      // folders of the set that it has
+	mode     watch.Mode
+	retry    <-chan time.Time
+	backoff  time.Duration
+
+	// What is known.
+	newest  *attempt // the last that led to a plan
+	good    *impact.Catalog
+	memos   memos
+	run     *activeRun
+	held    map[string]hold     // images that wait for a change that touches them
+	again   map[string]int      // builds in a row with no batch between
+	build   map[string]*ongoing // images that are being built
+	failed  map[string]failedImage
+	builtAt map[string]time.Time
+	away    string // why the engine cannot be reached
+	broken  string // why the definition cannot be read
+
+	waiters []*waiter
+}
+
+// hold keeps an image from being built until its state is another one.
+type hold struct {
+	state impact.Digest
+	why   string
+}
+
+// failedBefore is why an image is held that the daemon could not build.
+const failedBefore = "its last build failed"
+
+// ongoing is a build that runs.
+type ongoing struct {
+	live  *docker.Live
+	since time.Time
+	cause string
+}
+
+// failedImage is what is told of an image that could not be built.
+type failedImage struct {
+	Where   string   `json:"where,omitempty"`
+	What    string   `json:"what"`
+	Cause   string   `json:"cause,omitempty"`
+	Log     []string `json:"log,omitempty"` // its last lines
+	LogFile string   `json:"log_file,omitempty"`
+}
+
+// Why a daemon ends by itself.
+var (
+	errStop = errors.New("asked to stop")
+	errGone = errors.New("the repository is gone")
+)
+
+const (
+	rootCheck  = 5 * time.Second // between two looks at whether the repository is still there
+	firstRetry = time.Second     // when the engine is away
+	lastRetry  = 5 * time.Second
+	mostAgain  = 3 // builds of an image in a row, with no change between, before it is left alone
+)
+
+// loop works until ctx ends. The error is the context's cause, or why nothing can be
+// watched.
+func (d *daemon) loop(ctx context.Context) error {
+	check := time.NewTicker(rootCheck)
+	defer check.Stop()
+	rested := false
+	here, err := os.Stat(d.root)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	d.dirty = true
+	for ctx.Err() == nil {
+		d.plan(ctx)
+		d.settle()
+		if now := d.idle(); now != rested {
+			if rested = now; rested {
+				debug.FreeOSMemory() // it may be hours until the next save
+			}
+		}
+		folders, updates, update := d.outgoing()
+		select {
+		case <-ctx.Done():
+		case b, ok := <-d.batches:
+			if !ok {
+				d.batches = nil // the watcher's error ends ctx
+				continue
+			}
+			d.take(b)
+		case a := <-d.planned:
+			d.adopt(ctx, a)
+		case o := <-d.observed:
+			d.observe(o)
+		case end := <-d.runDone:
+			d.ended(end)
+		case call := <-d.calls:
+			call()
+		case folders <- d.unsent:
+			d.watched, d.unsent = len(d.unsent), nil
+		case updates <- update:
+			d.run.newer = nil
+		case <-d.retry:
+			d.retry, d.dirty = nil, true
+		case <-check.C:
+			if now, err := os.Stat(d.root); err != nil || !os.SameFile(here, now) {
+				return fmt.Errorf("%w: %s was moved or removed", errGone, d.root)
+			}
+		}
+	}
+	d.shutDown()
+	return context.Cause(ctx)
+}
+
+// outgoing gives the channels that there is something to send on.
+func (d *daemon) outgoing() (folders chan<- []string, updates chan<- docker.Work, update docker.Work) {
+	if d.unsent != nil {
+		folders = d.folders
+	}
+	if d.run != nil && d.run.newer != nil {
+		updates, update = d.run.updates, *d.run.newer
+	}
+	return folders, updates, update
+}
+
+// shutDown waits for what was begun, which ctx has told to end.
+func (d *daemon) shutDown() {
+	for d.run != nil || d.planning {
+		select {
+		case a := <-d.planned:
+			d.planning = false
+			a.close()
+		case o := <-d.observed:
+			d.observe(o)
+		case end := <-d.runDone:
+			d.ended(end)
+		}
+	}
+	if d.newest != nil {
+		d.newest.close()
+	}
+}
+
+// take notes that something happened. A marker that was written before its folder was
+// watched comes with the folder.
+func (d *daemon) take(b watch.Batch) {
+	if b.Lost {
+		d.story.lost()
+	}
+	only := !b.Lost
+	for _, p := range b.Paths {
+		only = only && (p == d.marks || filepath.Dir(p) == d.marks)
+	}
+	for _, w := range d.waiters {
+		_, found := slices.BinarySearch(b.Paths, w.mark)
+		if _, placed := slices.BinarySearch(b.Paths, d.marks); !found && (placed || b.Lost) {
+			_, err := os.Lstat(w.mark)
+			found = err == nil
+		}
+		w.seen = w.seen || found
+	}
+	d.dirty = true
+	if !only {
+		clear(d.again)
+	}
+}
+
+// plan begins to plan when there is a reason to.
+func (d *daemon) plan(ctx context.Context) {
+	if !d.dirty || d.planning {
+		return
+	}
+	d.dirty, d.planning = false, true
+	d.memos.use()
+	a := d.newAttempt()
+	go func() {
+		a.make(ctx)
+		d.planned <- a // taken by loop or shutDown
+	}()
+}
+
+// adopt takes a planning in.
+func (d *daemon) adopt(ctx context.Context, a *attempt) {
+	d.planning = false
+	if d.watch(a); ctx.Err() != nil {
+		a.close()
+		return
+	}
+	d.story.warnings(a.warnings())
+	if d.engineAway(a.err) {
+		a.close()
+		return
+	}
+	d.definition(a)
+	if a.p == nil {
+		a.close()
+		return
+	}
+	if d.newest != nil {
+		d.newest.release()
+	}
+	d.newest = a
+	d.good = &a.p.target.Catalog
+	d.hold()
+	d.ready = true
+	d.carryOut(ctx)
+}
+
+// watch has the folders watched in which the planning looked: also those that are
+// watched already, since one of them may be another folder by now.
+func (d *daemon) watch(a *attempt) { d.unsent = append([]string{d.marks}, a.looked...) }
+
+// engineAway notes that the engine cannot be reached, and comes back to it.
+func (d *daemon) engineAway(err error) bool {
+	var gone *docker.Unreachable
+	if !errors.As(err, &gone) {
+		if err == nil && d.away != "" {
+			d.away, d.backoff = "", 0
+			d.story.engineBack()
+		}
+		return false
+	}
+	if d.away == "" {
+		d.story.engineGone(gone)
+	}
+	d.away = gone.Error()
+	d.tryAgain()
+	return true
+}
+
+// tryAgain plans again after a while.
+func (d *daemon) tryAgain() {
+	d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
+	d.retry = time.After(d.backoff)
+}
+
+// definition notes whether the definition can be read. When not, the last good one
+// was used, if there is one.
+func (d *daemon) definition(a *attempt) {
+	now := ""
+	if a.err != nil {
+		now = a.err.Error()
+	}
+	switch {
+	case now != "" && now != d.broken:
+		d.story.broken(a.err, a.p != nil)
+	case now == "" && d.broken != "":
+		d.story.mended()
+	}
+	d.broken = now
+}
+
+// hold finds what of the newest plan is not to be built now: what cannot be, what
+// failed and did not change since, and what stands on one of these.
+func (d *daemon) hold() {
+	p := d.newest.p
+	if d.noCatchUp && !d.ready {
+		for _, name := range p.plan.Rebuilds() {
+			d.held[name] = hold{d.newest.stateOf(name), "it was stale before the daemon started"}
+		}
+	}
+	wait := map[string]string{}
+	critical, stopped := "", 0
+	for _, name := range p.target.Order {
+		ip := p.plan.Image(name)
+		if h, ok := d.held[name]; ok && h.state != d.newest.stateOf(name) {
+			delete(d.held, name)
+			delete(d.failed, name)
+		}
+		h, isHeld := d.held[name]
+		switch {
+		case ip.Err != nil:
+			wait[name] = ip.Err.Error()
+		case isHeld && ip.Action == impact.Rebuild:
+			wait[name] = h.why
+		case isHeld: // it is as it was before it failed
+			delete(d.held, name)
+			delete(d.failed, name)
+		}
+		for _, parent := range ip.Parents {
+			if _, ok := wait[parent]; ok && wait[name] == "" && ip.Action == impact.Rebuild {
+				wait[name] = "waits for " + parent
+			}
+		}
+		if h.why == failedBefore && wait[name] != "" && inCriticalPhase(p.plan, name) && (critical == "" || ip.Phase < stopped) {
+			critical, stopped = name, ip.Phase
+		}
+	}
+	if critical != "" {
+		for _, ip := range p.plan.Images {
+			if ip.Phase > stopped && ip.Action == impact.Rebuild && wait[ip.Name] == "" {
+				wait[ip.Name] = "waits for " + critical + ", whose phase is critical"
+			}
+		}
+	}
+	for name := range d.held {
+		if p.target.States[name] == nil {
+			delete(d.held, name)
+			delete(d.failed, name)
+		}
+	}
+	d.newest.wait = wait
+	d.story.unbuildable(p.plan, wait)
+}
+
+func inCriticalPhase(p *impact.Plan, name string) bool {
+	return slices.ContainsFunc(p.Phases, func(ph impact.Phase) bool { return ph.Critical && slices.Contains(ph.Images, name) })
+}
+
+// carryOut begins to build what the newest plan asks for, or gives a run that is
+// under way the newer work.
+func (d *daemon) carryOut(ctx context.Context) {
+	work := d.newest.work
+	work.Plan = d.newest.without(d.paused)
+	switch {
+	case d.run != nil && d.run.wants(work):
+		d.run.newer, d.run.given = &work, work
+		d.run.keep(d.newest)
+	case d.run == nil && !d.paused && len(d.newest.todo()) > 0:
+		d.run = d.start(ctx, d.newest, work)
+	}
+}
+
+// observe notes what a run tells of an image.
+func (d *daemon) observe(o observation) {
+	if o.outcome == nil {
+		cause := ""
+		if ip := d.newest.p.plan.Image(o.image); ip != nil {
+			cause = causeOf(ip)
+		}
+		d.build[o.image] = &ongoing{live: o.live, since: o.at, cause: cause}
+		d.story.building(o.image, cause, d.newest.estimate(o.image))
+		return
+	}
+	b := d.build[o.image]
+	if b == nil {
+		b = &ongoing{cause: ""}
+	}
+	delete(d.build, o.image)
+	d.outcome(o.outcome, b.cause)
+}
+
+// outcome takes in what became of an image.
+func (d *daemon) outcome(o *docker.Outcome, cause string) {
+	switch o.Status {
+	case docker.Built, docker.CutOff, docker.Kept:
+		delete(d.failed, o.Image)
+		delete(d.held, o.Image)
+	}
+	switch o.Status {
+	case docker.Built:
+		d.again[o.Image]++
+		d.builtAt[o.Image] = time.Now()
+		if d.again[o.Image] >= mostAgain {
+			d.held[o.Image] = hold{o.State, "it does not come to rest: it was built several times in a row"}
+		}
+		d.story.built(o, cause)
+		if im, ok := d.newest.p.target.Catalog.Image(o.Image); ok && im.OnSuccess != "" {
+			d.commands.add(afterImage{name: o.Image, tags: im.Tags, id: o.Result.ImageID, command: im.OnSuccess})
+		}
+	case docker.Failed:
+		var gone *docker.Unreachable
+		if errors.As(o.Err, &gone) {
+			return // the run ends by it
+		}
+		f := newFailedImage(d.newest.p, *o)
+		d.failed[o.Image] = f
+		d.held[o.Image] = hold{o.State, failedBefore}
+		d.story.failed(o.Image, f, cause)
+	case docker.Superseded:
+		d.story.superseded(o.Image)
+	case docker.CutOff:
+		d.story.cutOff(o.Image)
+	}
+}
+
+// ended takes in the end of a run: what it left is planned anew.
+func (d *daemon) ended(end runEnd) {
+	d.run.close()
+	d.run = nil
+	clear(d.build) // of a run that ended without saying so of each
+	d.dirty = true
+	if end.report != nil {
+		d.story.warnings(end.report.Warnings)
+	}
+	var gone *docker.Unreachable
+	switch {
+	case end.err == nil || end.waited:
+	case errors.Is(end.err, context.Canceled) || errors.Is(end.err, errStop):
+	case errors.As(end.err, &gone):
+		d.engineAway(end.err)
+		d.dirty = false // the retry sets it
+	default:
+		d.story.runFailed(end.err)
+		d.tryAgain()
+		d.dirty = false
+	}
+}
+
+// idle tells whether all that can be up to date is.
+func (d *daemon) idle() bool {
+	if d.dirty || d.planning || d.run != nil || d.away != "" {
+		return false
+	}
+	return d.newest == nil && d.broken != "" || d.ready && len(d.newest.todo()) == 0
+}
+
+// pause begins nothing more, until it is taken back.
+func (d *daemon) pause(on bool) {
+	if d.paused == on {
+		return
+	}
+	d.paused, d.dirty = on, true
+	d.story.paused(on)
+}
+
+// forget drops a waiter that has gone.
+func (d *daemon) forget(gone *waiter) {
+	d.waiters = slices.DeleteFunc(d.waiters, func(w *waiter) bool { return w == gone })
+}
+
+// settle answers those who wait for the daemon to come to rest.
+func (d *daemon) settle() {
+	if len(d.waiters) == 0 {
+		return
+	}
+	var left []*waiter
+	for _, w := range d.waiters {
+		switch {
+		case d.paused:
+			w.answer(waitReply{Error: "the daemon is paused", Hint: "rebuild resume"})
+		case w.seen && d.idle():
+			w.answer(d.result())
+		default:
+			left = append(left, w)
+		}
+	}
+	d.waiters = left
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"syscall"
+)
+
+// shellCommand runs a line in cmd.exe.
+func shellCommand(ctx context.Context, line string) *exec.Cmd {
+	return exec.CommandContext(ctx, "cmd", "/C", line)
+}
+
+// detach makes a command outlive the terminal it was started from
+// (DETACHED_PROCESS and CREATE_NEW_PROCESS_GROUP).
+func detach(cmd *exec.Cmd) {
+	const detached = 0x00000008
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: detached | syscall.CREATE_NEW_PROCESS_GROUP}
+}
