@@ -30,6 +30,7 @@ func TestREADME(t *testing.T) {
 	dir, bin := example(t, 0), program(t)
 	t.Setenv("PATH", filepath.Dir(bin)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 
+	t.Cleanup(func() { _ = exec.Command(bin, "-C", dir, "stop").Run() }) // a daemon that a failure left
 	commands := regexp.MustCompile(`(?m)^\$ (.+)$`).FindAllStringSubmatch(string(text), -1)
 	if len(commands) < 10 {
 		t.Fatalf("only %d commands in README.md", len(commands))
