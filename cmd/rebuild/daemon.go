@@ -46,6 +46,7 @@ type daemon struct {
 	planning bool
 	paused   bool
 	ready    bool     // the first planning is over
+	looked   []string // the folders in which plannings looked
 	unsent   []string // the set that the watcher does not have yet
 	watched  int      // folders of the set that it has
 	mode     watch.Mode
@@ -232,7 +233,12 @@ func (d *daemon) adopt(ctx context.Context, a *attempt) {
 		a.close()
 		return
 	}
-	d.story.warnings(a.warnings())
+	if a.unsettled() {
+		d.dirty = true
+		a.close()
+		return
+	}
+	d.story.warnings(a.told.planned())
 	if d.engineAway(a.err) {
 		a.close()
 		return
@@ -253,8 +259,18 @@ func (d *daemon) adopt(ctx context.Context, a *attempt) {
 }
 
 // watch has the folders watched in which the planning looked: also those that are
-// watched already, since one of them may be another folder by now.
-func (d *daemon) watch(a *attempt) { d.unsent = append([]string{d.marks}, a.looked...) }
+// watched already, since one of them may be another folder by now. A planning that
+// failed may not have looked at all of them.
+func (d *daemon) watch(a *attempt) {
+	dirs := a.looked
+	if a.p == nil {
+		dirs = append(slices.Clone(d.looked), dirs...)
+		slices.Sort(dirs)
+		dirs = slices.Compact(dirs)
+	}
+	d.looked = dirs
+	d.unsent = append([]string{d.marks}, dirs...)
+}
 
 // engineAway notes that the engine cannot be reached, and comes back to it.
 func (d *daemon) engineAway(err error) bool {
@@ -427,7 +443,9 @@ func (d *daemon) ended(end runEnd) {
 	clear(d.build) // of a run that ended without saying so of each
 	d.dirty = true
 	if end.report != nil {
-		d.story.warnings(end.report.Warnings)
+		for _, line := range end.report.Warnings {
+			d.story.warning(line)
+		}
 	}
 	var gone *docker.Unreachable
 	switch {

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"rebuild/docker"
 	"rebuild/impact"
 	"rebuild/impact/catalog"
 	"rebuild/impact/llb"
+	"rebuild/impact/tree"
 )
 
 // attempt is one planning of the daemon, in a workspace of its own, with what is
@@ -23,8 +22,8 @@ type attempt struct {
 
 	w     *workspace
 	m     *memory
-	lines bytes.Buffer // warnings
-	users int          // who still needs the workspace
+	told  *warnings
+	users int // who still needs the workspace
 
 	p      *planning // nil when there is none
 	work   docker.Work
@@ -35,7 +34,7 @@ type attempt struct {
 }
 
 func (d *daemon) newAttempt() *attempt {
-	return &attempt{flags: d.flags, args: d.args, good: d.good, memos: d.memos, users: 1}
+	return &attempt{flags: d.flags, args: d.args, good: d.good, memos: d.memos, users: 1, told: &warnings{story: d.story}}
 }
 
 // make plans by the definition that is there, else by the last good one.
@@ -45,7 +44,7 @@ func (a *attempt) make(ctx context.Context) {
 	}
 	a.p, a.err = a.try(ctx)
 	var gone *docker.Unreachable
-	if a.err != nil && a.good != nil && !errors.As(a.err, &gone) && ctx.Err() == nil {
+	if a.err != nil && a.good != nil && !errors.As(a.err, &gone) && !a.unsettled() && ctx.Err() == nil {
 		a.w.pinned = a.good
 		p, err := a.try(ctx)
 		if a.p = p; errors.As(err, &gone) {
@@ -59,7 +58,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	if a.m, err = connect(ctx, a.flags, true); err != nil {
 		return err
 	}
-	if a.w, err = openWorkspace(ctx, newVoice(&a.lines, &a.lines), a.flags); err != nil {
+	if a.w, err = openWorkspace(ctx, newVoice(a.told, a.told), a.flags); err != nil {
 		return err
 	}
 	a.w.memo, a.w.convert = a.memos.definitions, a.memos.convert
@@ -83,13 +82,11 @@ func (a *attempt) try(ctx context.Context) (*planning, error) {
 	return p, err
 }
 
-// warnings are the lines that the planning had to say.
-func (a *attempt) warnings() []string {
-	var list []string
-	for line := range strings.Lines(a.lines.String()) {
-		list = append(list, strings.TrimPrefix(strings.TrimSpace(line), "rebuild: warning: "))
-	}
-	return list
+// unsettled tells whether the planning failed because a file was written while it was
+// read: another one follows, and finds it settled.
+func (a *attempt) unsettled() bool {
+	var changed *tree.ChangedError
+	return errors.As(a.err, &changed)
 }
 
 // release gives the attempt up for one of its users.

@@ -35,11 +35,13 @@ func (s *teller) warnings(list []string) {
 	now := map[string]bool{}
 	for _, line := range list {
 		if now[line] = true; !s.warned[line] {
-			s.log.Warn().Msg(line)
+			s.warning(line)
 		}
 	}
 	s.warned = now
 }
+
+func (s *teller) warning(line string) { s.log.Warn().Msg(line) }
 
 func (s *teller) watching(m watch.Mode) {
 	if m.Polling {

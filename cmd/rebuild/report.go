@@ -81,8 +81,9 @@ func failurePlace(p *planning, o docker.Outcome) (where, what string) {
 			where = fmt.Sprintf("%s:%d", bf.Dockerfile, bf.Line)
 		}
 		what = bf.Step
-		for _, l := range p.plan.Image(o.Image).Layers {
-			if l.Name == bf.Step && l.Instruction != "" {
+		ip := p.plan.Image(o.Image) // nil when a definition that is newer than the build has no such image
+		for i := 0; ip != nil && i < len(ip.Layers); i++ {
+			if l := ip.Layers[i]; l.Name == bf.Step && l.Instruction != "" {
 				what = l.Instruction
 			}
 		}

@@ -106,6 +106,7 @@ func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error
 	out := zerolog.MultiLevelWriter(file)
 	if !f.detached {
 		shown = newLiveView(v.err)
+		v.err = shown // whatever else is said stands above the live lines
 		out = zerolog.MultiLevelWriter(file, consoleLog(shown, shown.tty))
 	}
 	d := newDaemon(w, f, args, newTeller(zerolog.New(out).With().Timestamp().Logger()))

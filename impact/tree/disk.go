@@ -83,7 +83,7 @@ func (d *disk) fill(ctx context.Context, e *entry) error {
 			return err
 		}
 		if fi.Mode().Type() != e.kind {
-			return &changedError{e.path}
+			return &ChangedError{e.path}
 		}
 		e.mode = realMode(fi)
 		switch {
@@ -145,7 +145,7 @@ func (d *disk) bytes(path string, st stat) (impact.Digest, error) {
 			d.cache.put(path, st, 0, digest)
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = &changedError{path}
+			err = &ChangedError{path}
 			if try < 3 {
 				if fi, serr := os.Lstat(d.system(path)); serr == nil && fi.Mode().IsRegular() {
 					st = statOf(fi)
@@ -157,11 +157,11 @@ func (d *disk) bytes(path string, st stat) (impact.Digest, error) {
 	}
 }
 
-// changedError says that a file was written while it was read. Looking again
+// ChangedError says that a file was written while it was read. Looking again
 // finds it settled.
-type changedError struct{ path string }
+type ChangedError struct{ Path string }
 
-func (e *changedError) Error() string { return "read " + e.path + ": changed while it was read" }
+func (e *ChangedError) Error() string { return "read " + e.Path + ": changed while it was read" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 

@@ -197,7 +197,7 @@ func (g *gitDisk) fillFile(ctx context.Context, e *entry) error {
 		return err
 	}
 	if fi.Mode().Type() != e.kind {
-		return &changedError{e.path}
+		return &ChangedError{e.path}
 	}
 	e.mode = g.mode(fi, tracked)
 	st := statOf(fi)
