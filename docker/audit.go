@@ -1,7 +1,9 @@
 package docker
 
 import (
+	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -73,6 +75,7 @@ const (
 const (
 	apartInline   = "inline document, which runs each time"
 	apartLink     = "--link, which this engine copies"
+	apartBehind   = "wildcards behind a link, which this engine takes for nothing"
 	apartAlways   = "runs on each build"
 	apartLeftOut  = "arguments left out of the comparison"
 	apartElse     = "not built here before"
@@ -113,6 +116,31 @@ type comparison struct {
 	floors map[impact.Digest]bool
 	same   map[string]bool // images that came out as they were
 	failed bool            // some build did not come to its end
+}
+
+// add counts another audit in.
+func (a *Audit) add(b *Audit) {
+	a.Images.Built += b.Images.Built
+	a.Images.Right += b.Images.Right
+	a.Images.ForNothing += b.Images.ForNothing
+	addCounts(a.Images.Apart, b.Images.Apart)
+	addCounts(a.Images.NotCompared, b.Images.NotCompared)
+	a.Layers.Cached += b.Layers.Cached
+	a.Layers.Invalidated += b.Layers.Invalidated
+	a.Layers.Right += b.Layers.Right
+	a.Layers.Unsound += b.Layers.Unsound
+	a.Layers.Wide += b.Layers.Wide
+	addCounts(a.Layers.Apart, b.Layers.Apart)
+	a.Misses = append(a.Misses, b.Misses...)
+	keys := append(slices.Clone(a.Keys), b.Keys...)
+	slices.Sort(keys)
+	a.Keys = slices.Compact(keys)
+}
+
+func addCounts(a, b map[string]int) {
+	for why, n := range b {
+		a[why] += n
+	}
 }
 
 // audit compares. It is nil when no build was begun.
@@ -156,7 +184,7 @@ func (c *comparison) look() {
 			c.same[o.Image] = true
 		case Built:
 			c.same[o.Image] = o.build != nil && cameOutTheSame(o)
-		case Failed, Cancelled:
+		case Failed, Cancelled, Superseded:
 			c.failed = c.failed || o.build != nil
 		}
 	}
@@ -383,6 +411,8 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer) string {
 		return apartInline
 	case c.copiesLink && linked(l):
 		return apartLink
+	case c.copiesLink && behindLink(b.state, l):
+		return apartBehind
 	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.past[shortKey(l.Key)]:
 		return apartSeen
 	case c.floors[l.Floor], l.Floor != l.Key && c.past[shortKey(l.Floor)]:
@@ -472,6 +502,25 @@ func (c *comparison) witness(b *imageBuild, l impact.StateLayer, f foundation) w
 
 // inline tells whether a layer is the text of a heredoc.
 func inline(l impact.StateLayer) bool { return l.Line == 0 && l.Stage == "" }
+
+// behindLink tells of wildcards in a folder that a symlink leads to. Engines that copy
+// --link (before 23) look for matches without following it, and find none.
+func behindLink(st *impact.State, l impact.StateLayer) bool {
+	for _, r := range l.Reads {
+		fixed := strings.IndexAny(r.Path, "*?[")
+		rd := st.Reading(r)
+		if !r.Wildcard || fixed < 0 || rd == nil {
+			continue
+		}
+		folder := strings.TrimPrefix(path.Join(r.Context, path.Dir(r.Path[:fixed]+"x")), "./")
+		for _, f := range rd.Files {
+			if fs.FileMode(f.Mode)&fs.ModeSymlink != 0 && (folder == f.Path || strings.HasPrefix(folder, f.Path+"/")) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func linked(l impact.StateLayer) bool { return strings.Contains(l.Instruction, "--link") }
 

@@ -3,12 +3,15 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client"
+
+	"rebuild/impact"
 )
 
 // CauseKind sorts the likely causes of misses.
@@ -42,11 +45,7 @@ func (x *execution) audit(ctx context.Context) {
 	if x.fatal == nil && slices.ContainsFunc(x.report.Outcomes, func(o Outcome) bool { return o.Result != nil }) {
 		version, _ = x.Engine.Version(ctx) // known since the first build
 	}
-	c := &comparison{
-		outcomes: x.report.Outcomes, before: x.before, vouching: x.Vouching, killed: x.Journal.killed,
-		copiesLink: copiesLink(version), known: x.AuditLog.known,
-	}
-	a := c.audit()
+	a := x.compare(version)
 	if a == nil {
 		return
 	}
@@ -61,6 +60,74 @@ func (x *execution) audit(ctx context.Context) {
 	if err := x.AuditLog.Append(a); err != nil {
 		x.report.Warnings = append(x.report.Warnings, err.Error())
 	}
+}
+
+// compare holds the builds of each of the run's plans against that plan: a later one
+// knows what the builds of those before it left. It is nil when no build was begun.
+func (x *execution) compare(version string) *Audit {
+	var (
+		whole  *Audit
+		before = maps.Clone(x.before)
+		seen   = map[string]bool{}
+	)
+	known := func(keys map[string]bool) map[string]bool {
+		past := x.AuditLog.known(keys)
+		for key := range keys {
+			if seen[key] {
+				past[key] = true
+			}
+		}
+		return past
+	}
+	for _, outcomes := range byPlan(x.report.Outcomes) {
+		c := &comparison{
+			outcomes: outcomes, before: before, vouching: x.Vouching, killed: x.Journal.killed,
+			copiesLink: copiesLink(version), known: known,
+		}
+		a := c.audit()
+		if a == nil {
+			continue
+		}
+		for _, key := range a.Keys {
+			seen[key] = true
+		}
+		for _, o := range outcomes {
+			if o.record != nil {
+				before[o.Image] = o.record
+			}
+		}
+		if whole == nil {
+			whole = a
+		} else {
+			whole.add(a)
+		}
+	}
+	return whole
+}
+
+// byPlan parts outcomes by the plans that their builds belong to, in order. Those
+// without a build go with the plan before.
+func byPlan(outcomes []Outcome) [][]Outcome {
+	var (
+		parts [][]Outcome
+		at    = map[*impact.Plan]int{}
+		last  int
+	)
+	for _, o := range outcomes {
+		if o.build != nil {
+			i, ok := at[o.build.work.Plan]
+			if !ok {
+				i = len(at)
+				at[o.build.work.Plan] = i
+			}
+			last = i
+		}
+		for len(parts) <= last {
+			parts = append(parts, nil)
+		}
+		parts[last] = append(parts[last], o)
+	}
+	return parts
 }
 
 // firstWithMerge is the first engine (Docker's major version) whose BuildKit merges
