@@ -118,29 +118,34 @@ type comparison struct {
 	failed bool            // some build did not come to its end
 }
 
-// add counts another audit in.
-func (a *Audit) add(b *Audit) {
+// Add counts another audit in: its tallies, misses and keys.
+func (a *Audit) Add(b *Audit) {
 	a.Images.Built += b.Images.Built
 	a.Images.Right += b.Images.Right
 	a.Images.ForNothing += b.Images.ForNothing
-	addCounts(a.Images.Apart, b.Images.Apart)
-	addCounts(a.Images.NotCompared, b.Images.NotCompared)
+	a.Images.Apart = addCounts(a.Images.Apart, b.Images.Apart)
+	a.Images.NotCompared = addCounts(a.Images.NotCompared, b.Images.NotCompared)
 	a.Layers.Cached += b.Layers.Cached
 	a.Layers.Invalidated += b.Layers.Invalidated
 	a.Layers.Right += b.Layers.Right
 	a.Layers.Unsound += b.Layers.Unsound
 	a.Layers.Wide += b.Layers.Wide
-	addCounts(a.Layers.Apart, b.Layers.Apart)
+	a.Layers.Apart = addCounts(a.Layers.Apart, b.Layers.Apart)
 	a.Misses = append(a.Misses, b.Misses...)
 	keys := append(slices.Clone(a.Keys), b.Keys...)
 	slices.Sort(keys)
 	a.Keys = slices.Compact(keys)
 }
 
-func addCounts(a, b map[string]int) {
-	for why, n := range b {
-		a[why] += n
+func addCounts(a, b map[string]int) map[string]int {
+	sum := maps.Clone(a)
+	if sum == nil {
+		sum = map[string]int{}
 	}
+	for why, n := range b {
+		sum[why] += n
+	}
+	return sum
 }
 
 // audit compares. It is nil when no build was begun.

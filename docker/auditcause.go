@@ -99,7 +99,7 @@ func (x *execution) compare(version string) *Audit {
 		if whole == nil {
 			whole = a
 		} else {
-			whole.add(a)
+			whole.Add(a)
 		}
 	}
 	return whole

@@ -92,33 +92,20 @@ type datedMiss struct {
 
 func sumAudits(audits []docker.Audit) auditSum {
 	sum := auditSum{Version: 1, Runs: len(audits), Misses: []datedMiss{}}
-	sum.Images.Apart, sum.Images.NotCompared, sum.Layers.Apart = map[string]int{}, map[string]int{}, map[string]int{}
+	whole := &docker.Audit{}
+	whole.Add(&docker.Audit{}) // without any run, the maps are empty, not null
 	for i, a := range audits {
 		if i == 0 {
 			sum.Since = &audits[i].Ended
 		}
-		sum.Images.Built += a.Images.Built
-		sum.Images.Right += a.Images.Right
-		sum.Images.ForNothing += a.Images.ForNothing
-		sum.Layers.Cached += a.Layers.Cached
-		sum.Layers.Invalidated += a.Layers.Invalidated
-		sum.Layers.Right += a.Layers.Right
-		sum.Layers.Unsound += a.Layers.Unsound
-		sum.Layers.Wide += a.Layers.Wide
-		addCounts(sum.Images.Apart, a.Images.Apart)
-		addCounts(sum.Images.NotCompared, a.Images.NotCompared)
-		addCounts(sum.Layers.Apart, a.Layers.Apart)
 		for _, miss := range a.Misses {
 			sum.Misses = append(sum.Misses, datedMiss{Date: a.Ended, Engine: a.Engine, Miss: miss})
 		}
+		a.Keys = nil // they are for later audits, and many
+		whole.Add(&a)
 	}
+	sum.Images, sum.Layers = whole.Images, whole.Layers
 	return sum
-}
-
-func addCounts(to, from map[string]int) {
-	for why, n := range from {
-		to[why] += n
-	}
 }
 
 func printAuditJSON(v *voice, sum auditSum) error {
