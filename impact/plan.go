@@ -108,6 +108,7 @@ type Facts struct {
 	Failed  map[string]bool   // its last build failed, on these very inputs
 	Moved   map[string]string // image -> a parent that is no longer what it was built on
 	Forced  map[string]bool   // the user asks for it
+	NoCache bool              // what is built runs every layer
 }
 
 // Inputs are what a plan is made of.

@@ -96,16 +96,16 @@ func (c *comparison) image(name string) ImagePlan {
 	}
 	if len(ip.Reasons) > 0 {
 		ip.Action = Rebuild
-		withoutCache(&ip, t, index)
+		c.withoutCache(&ip, t, index)
 	}
 	return ip
 }
 
 // withoutCache marks the layers that are built without the cache: they run
 // whenever the image is built, whatever it is rebuilt for.
-func withoutCache(ip *ImagePlan, t *State, index []int) {
+func (c *comparison) withoutCache(ip *ImagePlan, t *State, index []int) {
 	for i, l := range t.Layers {
-		if l.Always && l.step() {
+		if (l.Always || c.Facts.NoCache) && l.step() {
 			ip.Layers[index[i]-1].State = Invalidated
 		}
 	}

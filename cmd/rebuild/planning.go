@@ -217,6 +217,7 @@ func recorded(records map[string]*docker.Record) *impact.Snapshot {
 // until no further one is amiss.
 func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs, live bool) error {
 	in.Facts = impact.Facts{Missing: map[string]string{}, Failed: map[string]bool{}, Moved: map[string]string{}, Forced: map[string]bool{}}
+	in.Facts.NoCache = w.flags.noCache
 	againstRecords := in.BaselineSide.Kind == "records"
 	if w.flags.noCache || w.flags.pull {
 		for _, name := range in.Selected {
