@@ -30,6 +30,7 @@ func replaceFile(path string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
 			_ = os.Remove(temp.Name()) // the error that led here counts
+			err = naming(path, err)
 		}
 	}()
 	_, err = temp.Write(data)
@@ -43,6 +44,16 @@ func replaceFile(path string, data []byte) (err error) {
 		return err
 	}
 	return os.Rename(temp.Name(), path)
+}
+
+// naming gives an error about a temporary file the path of the one that it was to
+// replace: that means something to the user, and is the same each time.
+func naming(path string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return &fs.PathError{Op: at.Op, Path: path, Err: at.Err}
+	}
+	return err
 }
 
 // removeTemps takes away what killed processes left in a folder.

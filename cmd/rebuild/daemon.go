@@ -65,6 +65,7 @@ type daemon struct {
 	builtAt map[string]time.Time
 	away    string // why the engine cannot be reached
 	broken  string // why the definition cannot be read
+	stuck   string // why the last run could not begin or go on
 
 	waiters []*waiter
 }
@@ -447,6 +448,9 @@ func (d *daemon) ended(end runEnd) {
 			d.story.warning(line)
 		}
 	}
+	if end.err == nil {
+		d.stuck, d.backoff = "", 0
+	}
 	var gone *docker.Unreachable
 	switch {
 	case end.err == nil || end.waited:
@@ -455,7 +459,10 @@ func (d *daemon) ended(end runEnd) {
 		d.engineAway(end.err)
 		d.dirty = false // the retry sets it
 	default:
-		d.story.runFailed(end.err)
+		if now := end.err.Error(); now != d.stuck {
+			d.stuck = now
+			d.story.runFailed(end.err)
+		}
 		d.tryAgain()
 		d.dirty = false
 	}
@@ -463,7 +470,7 @@ func (d *daemon) ended(end runEnd) {
 
 // idle tells whether all that can be up to date is.
 func (d *daemon) idle() bool {
-	if d.dirty || d.planning || d.run != nil || d.away != "" {
+	if d.dirty || d.planning || d.run != nil || d.away != "" || d.stuck != "" {
 		return false
 	}
 	return d.newest == nil && d.broken != "" || d.ready && len(d.newest.todo()) == 0

@@ -76,6 +76,8 @@ func (d *daemon) status() daemonStatus {
 	switch {
 	case d.away != "":
 		s.State, s.Error = "waiting for the engine", d.away
+	case d.stuck != "":
+		s.State, s.Error = failing, d.stuck
 	case d.paused:
 		s.State = "paused"
 	case d.broken != "":

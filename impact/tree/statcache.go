@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,6 +226,10 @@ func writeAtomically(file string, data []byte) error {
 	_, err = f.Write(data)
 	if err2 := f.Close(); err == nil {
 		err = err2
+	}
+	var at *fs.PathError
+	if errors.As(err, &at) { // of the file that is meant, whose name is the same each time
+		return &fs.PathError{Op: at.Op, Path: file, Err: at.Err}
 	}
 	if err != nil {
 		return err
