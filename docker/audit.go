@@ -302,7 +302,7 @@ func (c *comparison) image(a *Audit, o Outcome) {
 		if ran {
 			why = c.whyRan(o, l, below[at[i]])
 		} else {
-			why, kind = c.whyFound(o, l), Wide
+			why, kind = c.whyFound(o, l, below[at[i]]), Wide
 		}
 		switch {
 		case why != "":
@@ -354,6 +354,7 @@ func aligned(ip *impact.ImagePlan, st *impact.State) ([]int, bool) {
 // foundation is what a layer stands on.
 type foundation struct {
 	always bool     // the layer, or one below it, runs on each build
+	behind bool     // the layer, or one below it, has wildcards behind a link
 	from   []string // references of the images
 }
 
@@ -361,12 +362,13 @@ type foundation struct {
 func (c *comparison) below(b *imageBuild) []foundation {
 	all := make([]foundation, len(b.state.Layers))
 	for i, l := range b.state.Layers {
-		f := foundation{always: l.Always}
+		f := foundation{always: l.Always, behind: behindLink(b.state, l)}
 		if l.From != "" {
 			f.from = append(f.from, l.From)
 		}
 		for _, in := range l.Inputs { // which come before it
 			f.always = f.always || all[in].always
+			f.behind = f.behind || all[in].behind
 			for _, ref := range all[in].from {
 				if !slices.Contains(f.from, ref) {
 					f.from = append(f.from, ref)
@@ -406,7 +408,7 @@ func (c *comparison) whyRan(o Outcome, l impact.StateLayer, f foundation) string
 
 // whyFound says why no plan could tell that a layer which it took for invalidated
 // would be found in the cache, "" when it should have.
-func (c *comparison) whyFound(o Outcome, l impact.StateLayer) string {
+func (c *comparison) whyFound(o Outcome, l impact.StateLayer, f foundation) string {
 	b := o.build
 	recorded := b.old != nil && b.old.State != nil && b.old.ImageID != ""
 	switch {
@@ -416,7 +418,7 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer) string {
 		return apartInline
 	case c.copiesLink && linked(l):
 		return apartLink
-	case c.copiesLink && behindLink(b.state, l):
+	case c.copiesLink && f.behind:
 		return apartBehind
 	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.past[shortKey(l.Key)]:
 		return apartSeen

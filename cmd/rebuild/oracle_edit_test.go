@@ -48,7 +48,7 @@ func change(r *rand.Rand, s *sketch) (after *sketch, kind string) {
 	for {
 		g := &generator{Rand: r, s: s.clone(), n: 1000 + r.IntN(1_000_000)}
 		e := pick(r, edits)
-		if e.do(g) {
+		if e.do(g) && g.s.possible() {
 			return g.s, e.kind
 		}
 	}

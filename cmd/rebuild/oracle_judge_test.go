@@ -155,6 +155,7 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*pl
 func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 	ran := executed(p.target, report, all)
 	broken := all.Count(docker.Failed) > 0
+	behind := j.behindLinks(p.target)
 	same := map[string]bool{} // images that came out as they were
 	for _, name := range p.target.Order {
 		ip := p.plan.Image(name)
@@ -205,7 +206,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			case remote[lp.Name]:
 				lv.apart = "a remote source, looked at by each build"
 			case lp.State != impact.Invalidated:
-			case slices.ContainsFunc(l.Reads, j.behindLink):
+			case behind[l.Key]:
 				lv.apart = "wildcards behind a link, which match nothing on engines before 23"
 			case j.seen[l.Key]:
 				lv.apart = "seen before"
@@ -238,6 +239,21 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		}
 		v.images = append(v.images, iv)
 	}
+}
+
+// behindLinks are the keys of layers with wildcards behind a link, and of all that
+// stands on them.
+func (j *judge) behindLinks(s *impact.Snapshot) map[impact.Digest]bool {
+	behind := map[impact.Digest]bool{}
+	for _, name := range s.Order {
+		layers := s.States[name].Layers
+		for _, l := range layers {
+			if slices.ContainsFunc(l.Reads, j.behindLink) || slices.ContainsFunc(l.Inputs, func(i int) bool { return behind[layers[i].Key] }) {
+				behind[l.Key] = true
+			}
+		}
+	}
+	return behind
 }
 
 // behindLink tells of wildcards in a folder that a link leads to.

@@ -25,7 +25,7 @@ type cover struct {
 
 	links []*entry // symlinks that were followed
 
-	// behind is set when wildcards match in a folder that a symlink leads to.
+	// behind is set when wildcards are sought in a folder that a symlink leads to.
 	// BuildKit before 0.9 (engine 20.10) looks for matches without following it and
 	// finds none, so that a folder in the place of an equal link is a change to it.
 	behind bool

@@ -153,7 +153,7 @@ func (c *cover) digest() impact.Digest {
 		}
 		d = l.sum()
 	}
-	if c.behind {
+	if c.behind && len(parts) > 0 {
 		l := newList()
 		l.add("behind a link", d)
 		d = l.sum()
