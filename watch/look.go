@@ -26,8 +26,7 @@ func (n *notify) look(ctx context.Context) error {
 			}
 		}
 	}
-	n.drop(ids)
-	unplaced := n.assign(v, ids)
+	unplaced := n.drop(v, ids)
 	n.scene.Store(v)
 	if err := n.place(ctx, unplaced, v, ids); err != nil {
 		return err
@@ -36,8 +35,15 @@ func (n *notify) look(ctx context.Context) error {
 	return nil
 }
 
-// survey finds which folders are wanted, and which of them exist.
+// survey finds which folders are wanted, which of them exist, and which are one.
 func (n *notify) survey() (v *view, ids map[string]identity) {
+	v = &view{set: map[string]bool{}, names: map[string][]string{}}
+	read := links{}
+	paths := slices.Clone(n.set)
+	for _, path := range n.set {
+		v.set[path] = true
+		paths = append(paths, read.behind(path)...)
+	}
 	ids = map[string]identity{}
 	exists := func(path string) bool {
 		if _, ok := ids[path]; ok {
@@ -50,26 +56,35 @@ func (n *notify) survey() (v *view, ids map[string]identity) {
 		ids[path], _ = identify(path, info)
 		return true
 	}
-	v = &view{set: map[string]bool{}, wanted: lookouts(n.set, exists), names: map[string][]string{}}
-	for _, path := range n.set {
-		v.set[path], v.wanted[path] = true, true
+	v.wanted = lookouts(paths, exists)
+	for _, path := range paths {
+		v.wanted[path] = true
 	}
-	for path := range v.wanted {
-		exists(path)
+	names := map[identity][]string{}
+	for _, path := range slices.Sorted(maps.Keys(v.wanted)) {
+		if exists(path) {
+			names[ids[path]] = append(names[ids[path]], path)
+		}
+	}
+	for _, paths := range names {
+		// Events that happen to a folder itself come under its own path, not a link's.
+		own := slices.IndexFunc(paths, func(path string) bool { return len(paths) > 1 && !read.linked(path) })
+		v.names[paths[max(own, 0)]] = paths
 	}
 	return v, ids
 }
 
 // drop takes away the watches of folders that are wanted no more, are others now, or
-// were removed in between.
-func (n *notify) drop(ids map[string]identity) {
+// were removed in between, and gives the paths that then have none, sorted.
+func (n *notify) drop(v *view, ids map[string]identity) (unplaced []string) {
 	n.mu.Lock()
 	ended, lost := n.ended, n.lost
 	n.ended, n.lost = map[string]bool{}, false
 	n.mu.Unlock()
 	stale := map[identity]bool{}
 	for path, id := range n.placed {
-		if lost || ended[path] || ids[path] != id {
+		wasEnded := slices.ContainsFunc(v.names[path], func(name string) bool { return ended[name] })
+		if lost || wasEnded || v.names[path] == nil || ids[path] != id {
 			stale[id] = true
 		}
 	}
@@ -86,25 +101,10 @@ func (n *notify) drop(ids map[string]identity) {
 			n.known[path] = identity{}
 		}
 	}
-}
-
-// assign chooses the path under which each folder is watched, and gives those that
-// are not placed yet, sorted.
-func (n *notify) assign(v *view, ids map[string]identity) (unplaced []string) {
-	names := map[identity][]string{}
-	for _, path := range slices.Sorted(maps.Keys(ids)) {
-		names[ids[path]] = append(names[ids[path]], path)
-	}
-	for _, paths := range names {
-		at := slices.IndexFunc(paths, func(path string) bool {
-			_, ok := n.placed[path]
-			return ok
-		})
-		if at < 0 {
-			at = 0
-			unplaced = append(unplaced, paths[0])
+	for path := range v.names {
+		if _, ok := n.placed[path]; !ok {
+			unplaced = append(unplaced, path)
 		}
-		v.names[paths[at]] = paths
 	}
 	slices.Sort(unplaced)
 	return unplaced
