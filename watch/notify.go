@@ -62,7 +62,6 @@ func newNotify(open func() (*source, error), h *hints) (*notify, error) {
 	}
 	n.scene.Store(&view{})
 	go n.drain()
-	if Dbg != nil { Dbg(n) }
 	return n, nil
 }
 
@@ -152,5 +151,3 @@ func (n *notify) watch(ctx context.Context, set []string) error {
 	n.probed = probe(set)
 	return nil
 }
-
-var Dbg func(*notify)

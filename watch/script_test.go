@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"sync"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -136,8 +134,7 @@ func (s *stage) watch(names ...string) {
 		set = append(set, s.path(name))
 	}
 	// The second one is equal, and taken when the first is in force.
-	for i := range 2 {
-		if i == 1 { select { case n := <-pending: dbg.Store(s.root, n); default: } }
+	for range 2 {
 		select {
 		case s.sets <- set:
 		case <-s.ctx.Done():
@@ -202,11 +199,6 @@ func (s *stage) until(what string, done func() bool) {
 				s.seen[path] = true
 			}
 		case <-s.ctx.Done():
-			if n, ok := dbg.Load(s.root); ok {
-				v := n.(*notify)
-				out, _ := exec.Command("find", s.root, "-not", "-type", "f", "-printf", "%i %y %p %l\n").CombinedOutput()
-				s.t.Logf("placed %v\nknown %v\nnames %v\n%s", v.placed, v.known, v.scene.Load().names, out)
-			}
 			s.t.Fatalf("%s: waited in vain until %s; seen: %v", s.where, what, s.seen)
 		}
 	}
@@ -220,7 +212,3 @@ func (s *stage) sentinel() {
 	s.write(name, "")
 	s.see(name)
 }
-
-var dbg sync.Map
-func init() { Dbg = func(n *notify) { pending <- n } }
-var pending = make(chan *notify, 10000)
