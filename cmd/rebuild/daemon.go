@@ -188,12 +188,12 @@ func (d *daemon) shutDown() {
 }
 
 // take notes that something happened. A marker that was written before its folder was
-// watched comes with the folder.
+// watched comes with the folder; one that goes is no reason to plan.
 func (d *daemon) take(b watch.Batch) {
 	if b.Lost {
 		d.story.lost()
 	}
-	only := !b.Lost
+	only, asked := !b.Lost, false
 	for _, p := range b.Paths {
 		only = only && (p == d.marks || filepath.Dir(p) == d.marks)
 	}
@@ -203,9 +203,10 @@ func (d *daemon) take(b watch.Batch) {
 			_, err := os.Lstat(w.mark)
 			found = err == nil
 		}
+		asked = asked || found && !w.seen
 		w.seen = w.seen || found
 	}
-	d.dirty = true
+	d.dirty = d.dirty || asked || !only
 	if !only {
 		clear(d.again)
 	}
