@@ -233,7 +233,7 @@ func (d *daemon) adopt(ctx context.Context, a *attempt) {
 		a.close()
 		return
 	}
-	d.story.warnings(a.warnings())
+	d.story.warnings(byPlan, a.warnings())
 	if d.engineAway(a.err) {
 		a.close()
 		return
@@ -428,7 +428,7 @@ func (d *daemon) ended(end runEnd) {
 	clear(d.build) // of a run that ended without saying so of each
 	d.dirty = true
 	if end.report != nil {
-		d.story.warnings(end.report.Warnings)
+		d.story.warnings(byRun, end.report.Warnings)
 	}
 	var gone *docker.Unreachable
 	switch {
