@@ -144,6 +144,8 @@ func (s *teller) cutOff(image string) {
 
 func (s *teller) runFailed(err error) { s.log.Error().Msg(err.Error()) }
 
+func (s *teller) ends(err error) { s.log.Error().Msgf("ends: %v", err) }
+
 func (s *teller) paused(on bool) {
 	if on {
 		s.log.Info().Msg("paused: what runs ends, nothing more is begun")

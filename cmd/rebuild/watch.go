@@ -122,6 +122,9 @@ func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error
 	if errors.Is(err, errStop) || endedBySIGTERM(ctx) {
 		return nil
 	}
+	if f.detached && ctx.Err() == nil { // nobody sees what it prints
+		d.story.ends(err)
+	}
 	return err
 }
 
