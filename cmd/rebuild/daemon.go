@@ -99,10 +99,11 @@ type failedImage struct {
 var (
 	errStop = errors.New("asked to stop")
 	errGone = errors.New("the repository is gone")
+	errLost = errors.New("the daemon's own files are gone")
 )
 
 const (
-	rootCheck  = 5 * time.Second // between two looks at whether the repository is still there
+	rootCheck  = 5 * time.Second // between two looks at whether the repository and the lock are still there
 	firstRetry = time.Second     // when the engine is away
 	lastRetry  = 5 * time.Second
 	mostAgain  = 3 // builds of an image in a row, with no change between, before it is left alone
@@ -111,12 +112,18 @@ const (
 // loop works until ctx ends. The error is the context's cause, or why nothing can be
 // watched.
 func (d *daemon) loop(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	check := time.NewTicker(rootCheck)
 	defer check.Stop()
 	rested := false
 	here, err := os.Stat(d.root)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	lock, err := os.Stat(watchLock(d.state))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	d.dirty = true
 	for ctx.Err() == nil {
@@ -151,13 +158,21 @@ func (d *daemon) loop(ctx context.Context) error {
 		case <-d.retry:
 			d.retry, d.dirty = nil, true
 		case <-check.C:
-			if now, err := os.Stat(d.root); err != nil || !os.SameFile(here, now) {
-				return fmt.Errorf("%w: %s was moved or removed", errGone, d.root)
+			if !isStill(here, d.root) {
+				stop(fmt.Errorf("%w: %s was moved or removed", errGone, d.root))
+			} else if !isStill(lock, watchLock(d.state)) { // another daemon may begin
+				stop(fmt.Errorf("%w: %s was removed", errLost, watchLock(d.state)))
 			}
 		}
 	}
 	d.shutDown()
 	return context.Cause(ctx)
+}
+
+// isStill tells whether a path leads to what was there before.
+func isStill(was os.FileInfo, path string) bool {
+	now, err := os.Stat(path)
+	return err == nil && os.SameFile(was, now)
 }
 
 // outgoing gives the channels that there is something to send on.
@@ -190,12 +205,12 @@ func (d *daemon) shutDown() {
 }
 
 // take notes that something happened. A marker that was written before its folder was
-// watched comes with the folder.
+// watched comes with the folder; one that goes is no reason to plan.
 func (d *daemon) take(b watch.Batch) {
 	if b.Lost {
 		d.story.lost()
 	}
-	only := !b.Lost
+	only, asked := !b.Lost, false
 	for _, p := range b.Paths {
 		only = only && (p == d.marks || filepath.Dir(p) == d.marks)
 	}
@@ -205,9 +220,10 @@ func (d *daemon) take(b watch.Batch) {
 			_, err := os.Lstat(w.mark)
 			found = err == nil
 		}
+		asked = asked || found && !w.seen
 		w.seen = w.seen || found
 	}
-	d.dirty = true
+	d.dirty = d.dirty || asked || !only
 	if !only {
 		clear(d.again)
 	}
@@ -239,7 +255,7 @@ func (d *daemon) adopt(ctx context.Context, a *attempt) {
 		a.close()
 		return
 	}
-	d.story.warnings(a.told.planned())
+	d.story.warnings(byPlan, a.told.planned())
 	if d.engineAway(a.err) {
 		a.close()
 		return
@@ -444,9 +460,7 @@ func (d *daemon) ended(end runEnd) {
 	clear(d.build) // of a run that ended without saying so of each
 	d.dirty = true
 	if end.report != nil {
-		for _, line := range end.report.Warnings {
-			d.story.warning(line)
-		}
+		d.story.warnings(byRun, end.report.Warnings)
 	}
 	if end.err == nil {
 		d.stuck, d.backoff = "", 0

@@ -26,10 +26,14 @@ func newClient(root, state string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientOf(root, path), nil
+}
+
+func clientOf(root, socket string) *client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
-	return &client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, root: root}, nil
+	return &client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, root: root}
 }
 
 // noDaemon says that there is none to speak to.

@@ -135,6 +135,7 @@ func (s *server) wait(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		s.call(s.ctx, func() { s.d.forget(waiting) })
 		reply(w, waitReply{Error: fmt.Sprintf("marker: %v", err)})
 		return
 	}

@@ -111,7 +111,8 @@ func (d *daemon) imageStatus(ip *impact.ImagePlan) imageStatus {
 	case failedBefore:
 		im.State, im.Failure = failing, &f
 	case ip.Err != nil && why != "":
-		im.State, im.Failure = failing, &failedImage{Where: ip.Err.Path, What: ip.Err.Error()}
+		where, what := faultPlace(ip.Err)
+		im.State, im.Failure = failing, &failedImage{Where: where, What: what}
 	case why != "":
 		im.State, im.Cause = stale, why
 	case ip.Action == impact.Rebuild && d.builtNow(ip.Name):

@@ -20,25 +20,31 @@ type teller struct {
 	log    zerolog.Logger
 	alert  func(title, text string) // of a failure; nil: none
 	mu     sync.Mutex
-	warned map[string]bool   // guarded by mu: warnings that still hold
-	faults map[string]string // guarded by mu: image -> why it cannot be built
+	warned map[string]map[string]bool // guarded by mu: by who warns, the warnings that still hold
+	faults map[string]string          // guarded by mu: image -> why it cannot be built
 }
 
 func newTeller(log zerolog.Logger) *teller {
-	return &teller{log: log, warned: map[string]bool{}, faults: map[string]string{}}
+	return &teller{log: log, warned: map[string]map[string]bool{}, faults: map[string]string{}}
 }
 
-// warnings tells those that were not there the last time.
-func (s *teller) warnings(list []string) {
+// Who warns.
+const (
+	byPlan = "plan"
+	byRun  = "run"
+)
+
+// warnings tells those that were not there the last time, by the same who.
+func (s *teller) warnings(who string, list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := map[string]bool{}
 	for _, line := range list {
-		if now[line] = true; !s.warned[line] {
+		if now[line] = true; !s.warned[who][line] {
 			s.warning(line)
 		}
 	}
-	s.warned = now
+	s.warned[who] = now
 }
 
 func (s *teller) warning(line string) { s.log.Warn().Msg(line) }
@@ -139,6 +145,8 @@ func (s *teller) cutOff(image string) {
 }
 
 func (s *teller) runFailed(err error) { s.log.Error().Msg(err.Error()) }
+
+func (s *teller) ends(err error) { s.log.Error().Msgf("ends: %v", err) }
 
 func (s *teller) paused(on bool) {
 	if on {

@@ -34,6 +34,7 @@ func engineStories(t *testing.T, dir string) {
 			env.Setenv("P", prefix)
 			env.Setenv("BUILDKIT_PROGRESS", "plain")
 			env.Defer(func() { removeTags(t, e, prefix) })
+			env.Defer(func() { endDaemons(t, env.WorkDir) })
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -44,6 +45,8 @@ func engineStories(t *testing.T, dir string) {
 			"damage": damageRecord,
 			"lie":    lie,
 			"tag":    func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+			"logged": logged,
+			"shows":  shows,
 			"aside":  func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
 		},
 	})

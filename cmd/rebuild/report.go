@@ -88,14 +88,18 @@ func failurePlace(p *planning, o docker.Outcome) (where, what string) {
 			}
 		}
 	case errors.As(o.Err, &fault):
-		if where = fault.Path; fault.Line > 0 {
-			where = fmt.Sprintf("%s:%d", fault.Path, fault.Line)
-		}
-		what = fault.Cause
+		return faultPlace(fault)
 	default:
 		what = oneLine(o.Err.Error())
 	}
 	return where, what
+}
+
+func faultPlace(f *impact.Fault) (where, what string) {
+	if where = f.Path; f.Line > 0 {
+		where = fmt.Sprintf("%s:%d", f.Path, f.Line)
+	}
+	return where, f.Cause
 }
 
 func phaseName(p *planning, image string) string {

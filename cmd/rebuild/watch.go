@@ -18,6 +18,8 @@ import (
 
 	"rebuild/docker"
 	"rebuild/hooks"
+	"rebuild/impact/catalog"
+	"rebuild/impact/tree"
 	"rebuild/watch"
 )
 
@@ -61,8 +63,10 @@ func watchCommand(v *voice) *cobra.Command {
 	p.StringVar(&f.notify, "notify", "", "on a failure: `HOW`, bell or desktop")
 	p.DurationVar(&f.quiet, "quiet", 0, "how long no file must be written before a build begins (default 50ms, adapted)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("notify", f.notify, "", "bell", "desktop"); err != nil {
-			return err
+		if f.notify != "" {
+			if err := oneOf("notify", f.notify, "bell", "desktop"); err != nil {
+				return err
+			}
 		}
 		if f.detach {
 			return runDetached(cmd, v, f)
@@ -79,7 +83,11 @@ func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error
 	if err != nil {
 		return err
 	}
+	err = w.checkNames(ctx, args)
 	w.close() // each planning opens it anew
+	if err != nil {
+		return err
+	}
 	release, err := lockDaemon(ctx, w)
 	if err != nil {
 		return err
@@ -115,6 +123,27 @@ func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error
 	if errors.Is(err, errStop) || endedBySIGTERM(ctx) {
 		return nil
 	}
+	if f.detached && ctx.Err() == nil { // nobody sees what it prints
+		d.story.ends(err)
+	}
+	return err
+}
+
+// checkNames tells of images that the definition does not have, rather than that a
+// daemon waits for them. A definition that cannot be read has its turn later.
+func (w *workspace) checkNames(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	t, err := w.worktree(ctx, tree.Bytes)
+	if err != nil {
+		return err
+	}
+	cat, err := w.catalog(ctx, t, false)
+	if err != nil {
+		return nil
+	}
+	_, err = catalog.Select(cat, args, w.flags.all)
 	return err
 }
 
@@ -161,7 +190,7 @@ func alertOf(how string, v *voice) func(title, text string) {
 
 // lockDaemon makes this the repository's one daemon.
 func lockDaemon(ctx context.Context, w *workspace) (release func() error, err error) {
-	release, err = docker.Acquire(ctx, filepath.Join(w.state, "watch.lock"), false, nil)
+	release, err = docker.Acquire(ctx, watchLock(w.state), false, nil)
 	var locked *docker.Locked
 	if errors.As(err, &locked) {
 		return nil, hinted{fmt.Errorf("a daemon watches %s already: %s", w.root, locked.Holder), "rebuild status, or rebuild stop"}
