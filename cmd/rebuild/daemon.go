@@ -190,7 +190,7 @@ func (d *daemon) shutDown() {
 }
 
 // take notes that something happened. A marker that was written before its folder was
-// watched comes with the folder.
+// watched comes with the folder; that one was removed is nothing to plan for.
 func (d *daemon) take(b watch.Batch) {
 	if b.Lost {
 		d.story.lost()
@@ -205,10 +205,11 @@ func (d *daemon) take(b watch.Batch) {
 			_, err := os.Lstat(w.mark)
 			found = err == nil
 		}
+		d.dirty = d.dirty || found
 		w.seen = w.seen || found
 	}
-	d.dirty = true
 	if !only {
+		d.dirty = true
 		clear(d.again)
 	}
 }
