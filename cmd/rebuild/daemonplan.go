@@ -61,7 +61,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	if a.w, err = openWorkspace(ctx, newVoice(a.told, a.told), a.flags); err != nil {
 		return err
 	}
-	a.w.memo, a.w.convert = a.memos.definitions, a.memos.convert
+	a.w.memo, a.w.convert, a.w.index = a.memos.definitions, a.memos.convert, a.memos.index
 	a.m.open(ctx, a.w)
 	return nil
 }
@@ -139,11 +139,12 @@ func (a *attempt) without(none bool) *impact.Plan {
 	return &plan
 }
 
-// memos keep what was read of definitions and Dockerfiles from one planning to the
-// next.
+// memos keep what was read of definitions, of Dockerfiles and of git's index from one
+// planning to the next.
 type memos struct {
 	definitions *catalog.Memo
 	convert     impact.Convert
+	index       *tree.IndexMemo
 	uses        int
 }
 
@@ -152,7 +153,7 @@ const memoUses = 200
 
 func (m *memos) use() {
 	if m.uses%memoUses == 0 {
-		m.definitions, m.convert = &catalog.Memo{}, impact.Remember(llb.Convert)
+		m.definitions, m.convert, m.index = &catalog.Memo{}, impact.Remember(llb.Convert), &tree.IndexMemo{}
 	}
 	m.uses++
 }
