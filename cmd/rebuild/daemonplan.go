@@ -25,7 +25,8 @@ type attempt struct {
 	told  *warnings
 	users int // who still needs the workspace
 
-	p      *planning // nil when there is none
+	p      *planning    // nil when there is none
+	save   func() error // keeps the stat cache; nil: there is none
 	work   docker.Work
 	err    error    // why there is none, or why the definition is an old one
 	looked []string // the folders in which something was sought
@@ -71,15 +72,24 @@ func (a *attempt) try(ctx context.Context) (*planning, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.save(); err != nil {
-		a.w.voice.warn("%v", err)
-	}
+	a.save = p.save
 	if err := oneTagOneImage(p.target.Catalog, p.plan.Rebuilds()); err != nil {
 		return nil, a.w.definitionFault(err, p.target.Catalog)
 	}
 	a.w.warnAll(p.plan.Warnings)
 	a.work, err = a.w.newWork(ctx, p)
 	return p, err
+}
+
+// keep writes down what was learnt of files. No build waits for it, so it comes when
+// the attempt is the loop's already.
+func (a *attempt) keep() {
+	if a.save == nil {
+		return
+	}
+	if err := a.save(); err != nil {
+		a.w.voice.warn("%v", err)
+	}
 }
 
 // unsettled tells whether the planning failed because a file was written while it was
