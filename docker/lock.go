@@ -85,7 +85,7 @@ func writeHolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(holderPath(path), data)
+	return replaceBriefly(holderPath(path), data)
 }
 
 // command is the program with its first words, enough to tell runs apart.

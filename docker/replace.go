@@ -18,7 +18,15 @@ const tempAge = time.Hour
 
 // replaceFile puts a file in place of another in one step: whoever reads it, and
 // whenever the machine stops, it is the old one or the new one.
-func replaceFile(path string, data []byte) (err error) {
+func replaceFile(path string, data []byte) error { return swapFile(path, data, (*os.File).Sync) }
+
+// replaceBriefly is replaceFile for what means nothing after the machine stopped: it
+// does not wait for the disk.
+func replaceBriefly(path string, data []byte) error {
+	return swapFile(path, data, func(*os.File) error { return nil })
+}
+
+func swapFile(path string, data []byte, sync func(*os.File) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -35,7 +43,7 @@ func replaceFile(path string, data []byte) (err error) {
 	}()
 	_, err = temp.Write(data)
 	if err == nil {
-		err = temp.Sync()
+		err = sync(temp)
 	}
 	if closeErr := temp.Close(); err == nil {
 		err = closeErr

@@ -155,7 +155,8 @@ func (b *burst) adapt(now time.Time, paths map[string]struct{}) {
 
 func (b *burst) follows(paths map[string]struct{}) bool {
 	for path := range paths {
-		if _, ok := b.folders[filepath.Dir(path)]; ok {
+		dir := filepath.Dir(path)
+		if _, ok := b.folders[dir]; ok && dir != b.o.Own {
 			return true
 		}
 	}

@@ -153,6 +153,17 @@ func TestQuietIsNotAdaptedByAnotherFolder(t *testing.T) {
 	})
 }
 
+func TestQuietIsNotAdaptedByTheReceiver(t *testing.T) {
+	inBubble(t, Options{Own: "/own"}, func(b *bubble) {
+		b.at(0, "/own/a")
+		b.want(50, "/own/a")
+		b.at(150, "/own/a") // removed again
+		b.want(200, "/own/a")
+		b.at(300, "/r/a")
+		b.want(350, "/r/a")
+	})
+}
+
 func TestQuietGrowsTo400MS(t *testing.T) {
 	inBubble(t, Options{}, func(b *bubble) {
 		ms := 0

@@ -45,6 +45,9 @@ type Options struct {
 	Busy func() bool
 	// BusyMax is how long Busy can hold one batch back; 0: 10 s.
 	BusyMax time.Duration
+	// Own is a folder of the set that only the receiver writes to: how soon something
+	// happens there after a batch says nothing of what belongs together. "": none.
+	Own string
 	// Notice is called when the way of watching changes, the first set's included,
 	// from Run's goroutine: Run waits for it. May be nil.
 	Notice func(Mode)

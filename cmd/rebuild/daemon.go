@@ -103,7 +103,7 @@ var (
 )
 
 const (
-	rootCheck  = 5 * time.Second // between two looks at whether the repository and the lock are still there
+	rootCheck  = 5 * time.Second // between two looks at whether the repository and the lock are still there, and whether to rest
 	firstRetry = time.Second     // when the engine is away
 	lastRetry  = 5 * time.Second
 	mostAgain  = 3 // builds of an image in a row, with no change between, before it is left alone
@@ -129,11 +129,7 @@ func (d *daemon) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		d.plan(ctx)
 		d.settle()
-		if now := d.idle(); now != rested {
-			if rested = now; rested {
-				debug.FreeOSMemory() // it may be hours until the next save
-			}
-		}
+		rested = rested && d.idle()
 		folders, updates, update := d.outgoing()
 		select {
 		case <-ctx.Done():
@@ -158,6 +154,10 @@ func (d *daemon) loop(ctx context.Context) error {
 		case <-d.retry:
 			d.retry, d.dirty = nil, true
 		case <-check.C:
+			if !rested && d.idle() {
+				rested = true
+				debug.FreeOSMemory() // it may be hours until the next save
+			}
 			if !isStill(here, d.root) {
 				stop(fmt.Errorf("%w: %s was moved or removed", errGone, d.root))
 			} else if !isStill(lock, watchLock(d.state)) { // another daemon may begin
@@ -240,6 +240,7 @@ func (d *daemon) plan(ctx context.Context) {
 	go func() {
 		a.make(ctx)
 		d.planned <- a // taken by loop or shutDown
+		a.keep()
 	}()
 }
 

@@ -25,7 +25,8 @@ type attempt struct {
 	told  *warnings
 	users int // who still needs the workspace
 
-	p      *planning // nil when there is none
+	p      *planning    // nil when there is none
+	save   func() error // keeps the stat cache; nil: there is none
 	work   docker.Work
 	err    error    // why there is none, or why the definition is an old one
 	looked []string // the folders in which something was sought
@@ -61,7 +62,7 @@ func (a *attempt) open(ctx context.Context) (err error) {
 	if a.w, err = openWorkspace(ctx, newVoice(a.told, a.told), a.flags); err != nil {
 		return err
 	}
-	a.w.memo, a.w.convert = a.memos.definitions, a.memos.convert
+	a.w.memo, a.w.convert, a.w.index = a.memos.definitions, a.memos.convert, a.memos.index
 	a.m.open(ctx, a.w)
 	return nil
 }
@@ -71,15 +72,24 @@ func (a *attempt) try(ctx context.Context) (*planning, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.save(); err != nil {
-		a.w.voice.warn("%v", err)
-	}
+	a.save = p.save
 	if err := oneTagOneImage(p.target.Catalog, p.plan.Rebuilds()); err != nil {
 		return nil, a.w.definitionFault(err, p.target.Catalog)
 	}
 	a.w.warnAll(p.plan.Warnings)
 	a.work, err = a.w.newWork(ctx, p)
 	return p, err
+}
+
+// keep writes down what was learnt of files. No build waits for it, so it comes when
+// the attempt is the loop's already.
+func (a *attempt) keep() {
+	if a.save == nil {
+		return
+	}
+	if err := a.save(); err != nil {
+		a.w.voice.warn("%v", err)
+	}
 }
 
 // unsettled tells whether the planning failed because a file was written while it was
@@ -139,11 +149,12 @@ func (a *attempt) without(none bool) *impact.Plan {
 	return &plan
 }
 
-// memos keep what was read of definitions and Dockerfiles from one planning to the
-// next.
+// memos keep what was read of definitions, of Dockerfiles and of git's index from one
+// planning to the next.
 type memos struct {
 	definitions *catalog.Memo
 	convert     impact.Convert
+	index       *tree.IndexMemo
 	uses        int
 }
 
@@ -152,7 +163,7 @@ const memoUses = 200
 
 func (m *memos) use() {
 	if m.uses%memoUses == 0 {
-		m.definitions, m.convert = &catalog.Memo{}, impact.Remember(llb.Convert)
+		m.definitions, m.convert, m.index = &catalog.Memo{}, impact.Remember(llb.Convert), &tree.IndexMemo{}
 	}
 	m.uses++
 }

@@ -119,7 +119,7 @@ func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error
 	}
 	d := newDaemon(w, f, args, newTeller(zerolog.New(out).With().Timestamp().Logger()))
 	d.story.alert = alertOf(f.notify, v)
-	err = d.serve(ctx, l, watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: w.gitBusy()}, shown)
+	err = d.serve(ctx, l, watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: w.gitBusy(), Own: marks}, shown)
 	if errors.Is(err, errStop) || endedBySIGTERM(ctx) {
 		return nil
 	}

@@ -29,6 +29,7 @@ type workspace struct {
 	memo  *catalog.Memo    // both sides of a plan mostly share their definition
 
 	convert impact.Convert // converts each Dockerfile once
+	index   *tree.IndexMemo
 
 	// pinned are the definitions to use instead of what can be read; nil: none.
 	pinned *impact.Catalog
@@ -42,7 +43,7 @@ func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) 
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{flags: f, voice: v, memo: &catalog.Memo{}, convert: impact.Remember(llb.Convert)}
+	w := &workspace{flags: f, voice: v, memo: &catalog.Memo{}, convert: impact.Remember(llb.Convert), index: &tree.IndexMemo{}}
 	repo, err := tree.Open(ctx, start)
 	switch {
 	case err == nil:
@@ -112,7 +113,7 @@ func (w *workspace) worktree(ctx context.Context, view tree.View) (*tree.Worktre
 	if w.repo == nil {
 		t, err = tree.Folder(w.root, tree.Options{CacheDir: w.state})
 	} else {
-		t, err = w.repo.Worktree(ctx, tree.Options{View: view, CacheDir: w.state})
+		t, err = w.repo.Worktree(ctx, tree.Options{View: view, CacheDir: w.state, Index: w.index})
 	}
 	if err == nil {
 		w.mu.Lock()

@@ -82,7 +82,7 @@ func BenchmarkStatCache(b *testing.B) {
 func BenchmarkIndex(b *testing.B) {
 	r := large(b, 20_000)
 	for b.Loop() {
-		if _, err := openIndex(filepath.Join(r.dir, ".git/index"), sha1Format); err != nil {
+		if _, _, err := openIndex(filepath.Join(r.dir, ".git/index"), sha1Format); err != nil {
 			b.Fatal(err)
 		}
 	}

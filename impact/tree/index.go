@@ -96,37 +96,37 @@ func (ix *index) from(path string) int {
 var errUnusualIndex = errors.New("split or sparse index")
 
 // readIndex reads the index file, or has git read it.
-func readIndex(ctx context.Context, gitDir string, git program, f format) (*index, error) {
-	ix, err := openIndex(filepath.Join(gitDir, "index"), f)
+func readIndex(ctx context.Context, r *Repository, m *IndexMemo, moment time.Time) (*index, error) {
+	ix, err := m.open(filepath.Join(r.GitDir, "index"), r.format, moment)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &index{}, nil
 	case err != nil: // git knows better, or says what is wrong
-		return listIndex(ctx, git)
+		return listIndex(ctx, r.git)
 	}
 	return ix, nil
 }
 
-func openIndex(file string, f format) (*index, error) {
+func openIndex(file string, f format) (*index, stat, error) {
 	r, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, stat{}, err
 	}
 	defer r.Close()
 	fi, err := r.Stat()
 	if err != nil {
-		return nil, err
+		return nil, stat{}, err
 	}
 	data := make([]byte, fi.Size())
 	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, err
+		return nil, stat{}, err
 	}
 	ix, err := parseIndex(data, f)
 	if err != nil {
-		return nil, err
+		return nil, stat{}, err
 	}
 	ix.moment = fi.ModTime()
-	return ix, nil
+	return ix, statOf(fi), nil
 }
 
 var errDamagedIndex = errors.New("damaged index")

@@ -29,9 +29,10 @@ type statCache struct {
 
 	old []statRecord // as loaded, by path
 
-	mu    sync.Mutex
-	used  []bool                // guarded by mu: of old, in this run
-	fresh map[string]statRecord // guarded by mu: read in this run
+	mu     sync.Mutex
+	used   []bool                // guarded by mu: of old, in this run
+	fresh  map[string]statRecord // guarded by mu: read in this run
+	learnt bool                  // guarded by mu: something of fresh is not in the file
 }
 
 type statRecord struct {
@@ -110,15 +111,15 @@ func (c *statCache) put(path string, st stat, how uint32, d impact.Digest) {
 		return
 	}
 	c.mu.Lock()
-	c.fresh[path] = statRecord{path, st, how, string(id)}
+	c.fresh[path], c.learnt = statRecord{path, st, how, string(id)}, true
 	c.mu.Unlock()
 }
 
-// save writes the cache, if it learnt anything.
+// save writes the cache, if it learnt anything. The cache may be in use meanwhile.
 func (c *statCache) save() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file == "" || len(c.fresh) == 0 {
+	if c.file == "" || !c.learnt {
 		return nil
 	}
 	records := make([]statRecord, 0, len(c.old)+len(c.fresh))
@@ -142,7 +143,7 @@ func (c *statCache) save() error {
 	if err := writeAtomically(c.file, c.encode(records)); err != nil {
 		return fmt.Errorf("stat cache %s: %w", c.file, err)
 	}
-	c.old, c.used, c.fresh = records, make([]bool, len(records)), map[string]statRecord{}
+	c.learnt = false
 	return nil
 }
 

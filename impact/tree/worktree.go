@@ -16,7 +16,8 @@ import (
 // Options are those of a working tree.
 type Options struct {
 	View     View
-	CacheDir string // where the stat cache is kept; "": nowhere
+	CacheDir string     // where the stat cache is kept; "": nowhere
+	Index    *IndexMemo // shared with other working trees of the repository; may be nil
 }
 
 // Worktree is the tree of what lies on the disk. What it has seen once it does not
@@ -45,7 +46,7 @@ func Folder(dir string, opt Options) (*Worktree, error) {
 func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, error) {
 	state, _ := relative(r.Root, r.StateDir())
 	w := newWorktree(r.Root, state, r.format, opt.CacheDir)
-	ix, err := readIndex(ctx, r.GitDir, r.git, r.format)
+	ix, err := readIndex(ctx, r, opt.Index, w.cache.moment)
 	if err != nil {
 		return nil, err
 	}
