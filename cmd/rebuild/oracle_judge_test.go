@@ -283,7 +283,7 @@ func (v *verdict) holdAudit(report *docker.Report) {
 // command's, and a wildcard that matches nothing in a folder of which nothing else
 // is read, so that it does not travel. Found in the cache, both succeed.
 func onlyWhenRun(err error) bool {
-	return strings.Contains(err.Error(), "exit code") || strings.Contains(err.Error(), "buildkit-mount") || strings.Contains(err.Error(), "parent")
+	return strings.Contains(err.Error(), "exit code") || strings.Contains(err.Error(), "failed to do request") || strings.Contains(err.Error(), "buildkit-mount") || strings.Contains(err.Error(), "parent")
 }
 
 // byContent tells whether a rebuild is for what the image is made of, not for what
