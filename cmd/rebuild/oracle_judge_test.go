@@ -281,7 +281,8 @@ func (v *verdict) holdAudit(report *docker.Report) {
 
 // onlyWhenRun tells of a failure that shows only when a step is executed: a
 // command's, and a wildcard that matches nothing in a folder of which nothing else
-// is read, so that it does not travel. Found in the cache, both succeed.
+// is read, so that it does not travel. Found in the cache, both succeed. Nor does a
+// plan ask a registry whether it has a base image that the engine lacks.
 func onlyWhenRun(err error) bool {
 	return strings.Contains(err.Error(), "exit code") || strings.Contains(err.Error(), "failed to do request") || strings.Contains(err.Error(), "buildkit-mount") || strings.Contains(err.Error(), "parent")
 }
