@@ -32,7 +32,7 @@ type asked struct {
 }
 
 func (b *imageBuild) askedBy(req Request) asked {
-	im, _ := b.of.States.Catalog.Image(b.name)
+	im, _ := b.work.States.Catalog.Image(b.name)
 	ignored := slices.ContainsFunc(im.IgnoreArgs, func(arg string) bool {
 		_, given := req.Image.Args[arg]
 		return given

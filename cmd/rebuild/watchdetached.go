@@ -39,7 +39,7 @@ func runDetached(cmd *cobra.Command, v *voice, f *watchFlags) error {
 	if err != nil {
 		return err
 	}
-	child, crash, err := startDetached(w.state, repeated(cmd, "detach"))
+	child, crash, err := startDetached(w.state, repeated(cmd, "detach", "--detached"))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func startDetached(state string, args []string) (*exec.Cmd, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	child := exec.Command(self, append(args, "--detached")...)
+	child := exec.Command(self, args...)
 	child.Stdout, child.Stderr = out, out
 	child.Env = tree.WithoutGit(os.Environ())
 	detach(child)
@@ -103,9 +103,10 @@ func startFailure(v *voice, crash *os.File, err error) error {
 	return fmt.Errorf("the daemon ended at once: %w", errors.Join(err, readErr))
 }
 
-// repeated are the arguments of a command as it was called, without one flag.
-func repeated(cmd *cobra.Command, without string) []string {
-	args := []string{cmd.Name()}
+// repeated are the arguments of a command as it was called, with more of them in the
+// place of one flag.
+func repeated(cmd *cobra.Command, without string, instead ...string) []string {
+	args := append([]string{cmd.Name()}, instead...)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		list, many := f.Value.(pflag.SliceValue)
 		switch {
@@ -118,5 +119,8 @@ func repeated(cmd *cobra.Command, without string) []string {
 			args = append(args, "--"+f.Name+"="+f.Value.String())
 		}
 	})
+	if cmd.Flags().NArg() > 0 {
+		args = append(args, "--") // one may begin with a dash
+	}
 	return append(args, cmd.Flags().Args()...)
 }

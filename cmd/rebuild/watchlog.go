@@ -82,6 +82,7 @@ func printFile(ctx context.Context, path string, out io.Writer, follow bool) err
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	r, part := bufio.NewReader(f), ""
+	var next *os.File // has taken the place of f, of which the rest is read first
 	for {
 		line, err := r.ReadString('\n')
 		if part += line; err == nil {
@@ -93,6 +94,11 @@ func printFile(ctx context.Context, path string, out io.Writer, follow bool) err
 		}
 		if !errors.Is(err, io.EOF) {
 			return err
+		}
+		if next != nil {
+			_ = f.Close()
+			f, r, part, next = next, bufio.NewReader(next), "", nil
+			continue
 		}
 		if !follow {
 			if strings.TrimSpace(part) != "" {
@@ -106,10 +112,7 @@ func printFile(ctx context.Context, path string, out io.Writer, follow bool) err
 			return nil // it is how following ends
 		case <-time.After(followPoll):
 		}
-		if next := replaced(f, path); next != nil {
-			_ = f.Close()
-			f, r, part = next, bufio.NewReader(next), ""
-		}
+		next = replaced(f, path)
 	}
 }
 
