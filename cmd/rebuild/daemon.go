@@ -517,6 +517,8 @@ func (d *daemon) settle() {
 			w.answer(waitReply{Error: "the daemon is paused", Hint: "rebuild resume"})
 		case w.seen && d.idle():
 			w.answer(d.result())
+		case w.seen && d.stuck != "" && d.run == nil && !d.dirty && !d.planning:
+			w.answer(waitReply{Failed: []string{d.stuck}})
 		default:
 			left = append(left, w)
 		}
