@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -44,6 +45,11 @@ func gitEnv(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", env.WorkDir+"/.state")
 	env.Setenv("GIT_CONFIG_GLOBAL", env.WorkDir+"/.gitconfig")
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	for _, kv := range os.Environ() { // the engine of the tests is that of the stories
+		if name, value, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "DOCKER_") {
+			env.Setenv(name, value)
+		}
+	}
 	const config = "[user]\n\tname = a\n\temail = a@localhost\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[advice]\n\tdetachedHead = false\n"
 	return os.WriteFile(env.WorkDir+"/.gitconfig", []byte(config), 0o644)
 }
