@@ -87,7 +87,14 @@ func (s *server) handler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 		s.stop(errStop)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if root := r.Header.Get(rootHeader); root != "" && root != s.d.root {
+			w.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(w).Encode(s.d.root) // the client has gone
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // call has the loop run f, unless one of both ends first.
