@@ -17,7 +17,7 @@ import (
 // client speaks to the daemon of a repository.
 type client struct {
 	http *http.Client
-	root string
+	root string // of the working tree that is meant; "": any
 }
 
 // newClient prepares to speak to a repository's daemon.
@@ -41,12 +41,23 @@ type noDaemon struct{ root string }
 
 func (n noDaemon) Error() string { return "no daemon watches " + n.root }
 
+// elsewhere says that the repository's daemon watches another worktree of it.
+type elsewhere struct{ root, watched string }
+
+func (e elsewhere) Error() string {
+	return fmt.Sprintf("no daemon watches %s: the one of this repository watches %s", e.root, e.watched)
+}
+
+// rootHeader names the working tree that a request is about.
+const rootHeader = "Rebuild-Root"
+
 // do sends a request and reads the answer into into, unless that is nil.
 func (c *client) do(ctx context.Context, method, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://rebuild"+path, nil)
 	if err != nil {
 		return err
 	}
+	req.Header.Set(rootHeader, c.root)
 	res, err := c.http.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
@@ -55,6 +66,10 @@ func (c *client) do(ctx context.Context, method, path string, into any) error {
 		return fmt.Errorf("daemon: %w", err)
 	}
 	defer res.Body.Close()
+	var watched string
+	if res.StatusCode == http.StatusConflict {
+		into = &watched
+	}
 	if into == nil {
 		_, err = io.Copy(io.Discard, res.Body)
 	} else {
@@ -65,6 +80,8 @@ func (c *client) do(ctx context.Context, method, path string, into any) error {
 		return errors.New("daemon: it ended before it had answered")
 	case err != nil:
 		return fmt.Errorf("daemon: %w", err)
+	case watched != "":
+		return hinted{elsewhere{c.root, watched}, "rebuild -C " + watched + " stop, then rebuild watch -d"}
 	}
 	return nil
 }

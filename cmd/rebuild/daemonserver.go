@@ -43,11 +43,20 @@ func socketPath(state string) (string, error) {
 		return filepath.Join(dir, "rebuild", name), nil
 	}
 	dir := filepath.Join(os.TempDir(), "rebuild-"+strconv.Itoa(os.Getuid()))
-	fi, err := os.Lstat(dir)
-	if err == nil && (!fi.IsDir() || !ownFolder(fi)) {
-		return "", hinted{fmt.Errorf("%s: it is not a folder that only this user may open", dir), "rm -r " + dir + ", or set XDG_RUNTIME_DIR"}
+	if err := socketFolder(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
 	}
 	return filepath.Join(dir, name), nil
+}
+
+// socketFolder tells what is wrong with a folder for sockets: where anybody may make
+// folders, another user may have been first.
+func socketFolder(dir string) error {
+	fi, err := os.Lstat(dir)
+	if err == nil && (!fi.IsDir() || !ownFolder(fi)) {
+		err = hinted{fmt.Errorf("%s: it is not a folder that only this user may open", dir), "rm -r " + dir + ", or set XDG_RUNTIME_DIR"}
+	}
+	return err
 }
 
 // listen opens the socket. The caller holds the daemon's lock, so that one that is
@@ -55,6 +64,9 @@ func socketPath(state string) (string, error) {
 func listen(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
+	}
+	if err := socketFolder(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("socket: %w", err)
@@ -87,7 +99,14 @@ func (s *server) handler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 		s.stop(errStop)
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if root := r.Header.Get(rootHeader); root != "" && root != s.d.root {
+			w.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(w).Encode(s.d.root) // the client has gone
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // call has the loop run f, unless one of both ends first.

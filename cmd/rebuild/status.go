@@ -69,7 +69,7 @@ func imageLine(im imageStatus, now time.Time) string {
 	switch {
 	case im.State == building:
 		parts := []string{seconds(im.Elapsed)}
-		if im.Left != nil {
+		if im.Left != nil && *im.Left > 0 { // at 0 nobody knows
 			parts = append(parts, "about "+seconds(*im.Left)+" left")
 		}
 		if l := im.Layer; l != nil && l.Line > 0 {

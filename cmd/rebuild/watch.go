@@ -193,7 +193,20 @@ func lockDaemon(ctx context.Context, w *workspace) (release func() error, err er
 	release, err = docker.Acquire(ctx, watchLock(w.state), false, nil)
 	var locked *docker.Locked
 	if errors.As(err, &locked) {
-		return nil, hinted{fmt.Errorf("a daemon watches %s already: %s", w.root, locked.Holder), "rebuild status, or rebuild stop"}
+		return nil, alreadyWatched(ctx, w, locked.Holder)
 	}
 	return release, err
+}
+
+// alreadyWatched says which daemon the repository has. Its worktrees share the records
+// and the tags, and so the daemon.
+func alreadyWatched(ctx context.Context, w *workspace, h docker.Holder) error {
+	var s daemonStatus
+	if c, err := newClient("", w.state); err != nil || c.do(ctx, "GET", "/status", &s) != nil || s.Root == "" {
+		s.Root = w.root // it is starting or ending
+	}
+	if s.Root == w.root {
+		return hinted{fmt.Errorf("a daemon watches %s already: %s", w.root, h), "rebuild status, or rebuild stop"}
+	}
+	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", s.Root, h), "rebuild -C " + s.Root + " stop"}
 }

@@ -104,7 +104,7 @@ func endDaemons(t *testing.T, work string) {
 	tick := time.NewTicker(storyPoll)
 	defer tick.Stop()
 	for _, path := range sockets {
-		c := clientOf(work, path)
+		c := clientOf("", path)
 		for {
 			var none noDaemon
 			err := c.do(ctx, "POST", "/stop", nil)

@@ -36,12 +36,17 @@ func (v *liveView) Write(p []byte) (int, error) {
 	return min(n, len(p)), err
 }
 
-// erased is what takes the lines away, with the cursor where they began.
+// erased is what takes the lines away, with the cursor where they began. A terminal
+// that became narrower since has wrapped them.
 func (v *liveView) erased() string {
 	if len(v.lines) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\x1b[%dA\r\x1b[J", len(v.lines))
+	rows, width := 0, v.width()
+	for _, line := range v.lines {
+		rows += 1 + max(0, runewidth.StringWidth(line)-1)/width
+	}
+	return fmt.Sprintf("\x1b[%dA\r\x1b[J", rows)
 }
 
 func (v *liveView) drawn() string {

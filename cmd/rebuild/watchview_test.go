@@ -104,3 +104,12 @@ func screen(text string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// A terminal that became narrower has wrapped the lines, which take more rows then.
+func TestLiveViewIsNarrowed(t *testing.T) {
+	v := newLiveView(&strings.Builder{}) // of a width of 80
+	v.lines = []string{strings.Repeat("x", 80), strings.Repeat("x", 81), ""}
+	if got, want := v.erased(), "\x1b[4A\r\x1b[J"; got != want {
+		t.Errorf("erased by %q, want %q", got, want)
+	}
+}
