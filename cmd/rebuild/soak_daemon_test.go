@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -120,18 +121,17 @@ func await(most time.Duration, holds func() bool) bool {
 	return true
 }
 
-// wait is "rebuild wait"; it tells whether everything is up to date.
+// wait is "rebuild wait" without the start of a program; it tells whether everything is
+// up to date.
 func (d *soakDaemon) wait(t *testing.T) bool {
 	t.Helper()
-	out, err := d.s.rebuildCommand("wait", "--timeout", soakRest.String()).CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return true
-	case !errors.As(err, &exit) || exit.ExitCode() != exitFailed || bytes.Contains(out, []byte("not everything is up to date after")):
-		t.Fatalf("rebuild wait: %v\n%s\nstatus: %+v\n%s", err, out, d.status(t), d.goroutines(t))
+	ctx, cancel := context.WithTimeout(t.Context(), soakRest)
+	defer cancel()
+	var r waitReply
+	if err := d.client.do(ctx, "POST", "/wait", &r); err != nil || r.Error != "" {
+		t.Fatalf("wait: %v %s\nstatus: %+v\n%s", err, r.Error, d.status(t), d.goroutines(t))
 	}
-	return false
+	return len(r.Failed) == 0
 }
 
 func (d *soakDaemon) status(t *testing.T) daemonStatus {

@@ -33,10 +33,9 @@ func (s *soak) settle(t *testing.T) {
 		// A repository that builds has more to tell; and what failed must come right.
 		s.did("undo", "to what could be built")
 		s.become(t, s.good.clone())
-		if s.settledNow(t); !t.Failed() && s.daemon.status(t).State != upToDate {
+		if fine = s.settledNow(t); !fine && !t.Failed() {
 			t.Errorf("what could be built before cannot be now: %+v", s.daemon.status(t))
 		}
-		fine = true
 	}
 	if t.Failed() {
 		t.FailNow()
@@ -197,12 +196,13 @@ func (s *soak) putBack(t *testing.T, p *planning, report *docker.Report, records
 // cache.
 func (s *soak) audit(t *testing.T) {
 	t.Helper()
-	out, err := s.rebuildCommand("audit", "--format", "json").Output()
-	if err != nil {
-		t.Fatalf("rebuild audit: %v", err)
+	id, err := s.engine.ID(t.Context())
+	check(t, err)
+	audits, warning, err := docker.OpenRecords(filepath.Join(s.daemon.state, "records"), id).AuditLog().Read()
+	if err != nil || warning != "" {
+		t.Fatalf("audit: %v %s", err, warning)
 	}
-	var sum auditSum
-	check(t, json.Unmarshal(out, &sum))
+	sum := sumAudits(audits)
 	for _, m := range sum.Misses {
 		if m.Kind == docker.Unsound && m.CauseKind != docker.CauseCache {
 			t.Errorf("unsound: %s: %s: %s", m.Date.Format("15:04:05.000"), missPlace(m.Miss), m.Cause)
@@ -213,7 +213,20 @@ func (s *soak) audit(t *testing.T) {
 // finish ends the daemon in good order, and looks at what it leaves.
 func (s *soak) finish(t *testing.T) {
 	t.Helper()
-	out, err := s.rebuildCommand("stop").CombinedOutput()
+	want := exitFailed
+	if s.daemon.status(t).State == upToDate {
+		want = exitOK
+	}
+	wait := s.rebuildCommand("wait", "--timeout", soakRest.String())
+	if out, err := wait.CombinedOutput(); wait.ProcessState.ExitCode() != want {
+		t.Errorf("rebuild wait: %v\n%s", err, out)
+	}
+	out, err := s.rebuildCommand("audit").CombinedOutput()
+	if err != nil {
+		t.Errorf("rebuild audit: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	out, err = s.rebuildCommand("stop").CombinedOutput()
 	if err != nil {
 		t.Errorf("rebuild stop: %v\n%s", err, out)
 	}

@@ -21,6 +21,7 @@ import (
 
 var (
 	soakSeed  = flag.Uint64("soak.seed", 0, "seed of the soak test (0: a new one)")
+	soakTell  = flag.Bool("soak.tell", false, "print each step as it is done")
 	soakEdits = flag.Int("soak.edits", 40, "edits that the daemon has to follow")
 )
 
@@ -39,7 +40,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("go test ./cmd/rebuild -run TestSoak -soak.seed %d -soak.edits %d", seed, *soakEdits)
 	s := newSoak(t, seed)
 	for s.edits < *soakEdits && !t.Failed() {
-		for until := s.edits + 4 + s.r.IntN(12); s.edits < until && s.edits < *soakEdits; {
+		for until := s.edits + 6 + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
 			s.step(t)
 		}
 		s.settle(t)
@@ -105,7 +106,7 @@ func soakEnv(t *testing.T, tmp string) {
 // begin finds a repository whose images can all be built, by having the daemon build
 // it: images that cannot be are taken out.
 func (s *soak) begin(t *testing.T) {
-	for s.now == nil || len(s.now.images) < 2 {
+	for s.now == nil || len(s.now.images) < 3 {
 		s.now = generate(s.r)
 		s.now.images = s.now.images[:min(len(s.now.images), soakImages)]
 		s.write(t)
@@ -146,6 +147,9 @@ func (s *soak) write(t testing.TB) {
 // did notes a step.
 func (s *soak) did(kind, format string, args ...any) {
 	s.kinds[kind]++
+	if *soakTell {
+		fmt.Println(time.Now().Format("15:04:05.000"), kind, fmt.Sprintf(format, args...))
+	}
 	s.steps = append(s.steps, fmt.Sprintf("%s %-12s %s", time.Now().Format("15:04:05.000"), kind, fmt.Sprintf(format, args...)))
 }
 
