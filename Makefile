@@ -55,6 +55,12 @@ exactness: ## have BuildKit judge plans: random edits (REPOS, EDITS, SEED), real
 	go test ./cmd/rebuild -v -timeout 6h -parallel 8 -run '^(TestOracle|TestCorpora|TestWalk|TestHazards)$$' \
 		-walk -oracle.repos $(REPOS) -oracle.edits $(EDITS) -oracle.seed $(SEED)
 
+# SOAK edits; SEED as above.
+SOAK ?= 2000
+soak: ## have a daemon follow random edits, git, kills, a lost engine (SOAK, SEED)
+	@.ci/setup engine busybox
+	go test ./cmd/rebuild -v -timeout 2h -run '^TestSoak$$' -soak.edits $(SOAK) -soak.seed $(SEED)
+
 bench: ## run the benchmarks (BENCH=pattern)
 	@.ci/setup engine busybox base buildx
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...
@@ -70,4 +76,4 @@ fuzz: ## run each fuzz test for FUZZTIME
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build install demo test lint cross bench fuzz clean
+.PHONY: help build install demo test lint cross exactness soak bench fuzz clean

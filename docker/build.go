@@ -237,6 +237,9 @@ func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 		found.Version, _ = o.build.engine.Version(ctx)
 		return nil, found
 	}
+	if req.Definition, err = pinned(ctx, req.Definition, o.build.imageNow); err != nil {
+		return nil, err
+	}
 	o.build.steps.learn(req.Definition)
 	return o.Client.Solve(ctx, req)
 }

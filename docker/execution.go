@@ -321,12 +321,15 @@ func (x *execution) imageBuild(name string) *imageBuild {
 	return b
 }
 
-// sweep takes away what the run superseded.
+// sweep takes away what the run superseded, also by builds that were cut off.
 func (x *execution) sweep(ctx context.Context) {
-	if x.report.Count(Built) == 0 || x.Engine.IsBuilder() {
+	if x.report.Count(Built) == 0 && !x.Journal.Unfinished() || x.Engine.IsBuilder() {
 		return
 	}
 	now, err := x.Engine.Images(ctx)
+	if err == nil {
+		err = x.Journal.Recover(now)
+	}
 	if err == nil {
 		x.report.Removed, err = x.Journal.Sweep(ctx, x.Engine, now)
 	}

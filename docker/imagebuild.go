@@ -90,10 +90,19 @@ func (b *imageBuild) build(ctx context.Context) (*Result, error) {
 		shown = append(shown, b.of.Progress.Image(b.name))
 	}
 	req.Progress = shown
-	if err := b.of.Journal.Begin(b.name, req.Refs, b.work.Images); err != nil {
+	now := b.work.Images
+	if b.of.Journal.Uncertain(b.name) {
+		if now, err = b.of.Engine.Images(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.of.Journal.Begin(b.name, req.Refs, now); err != nil {
 		return nil, err
 	}
 	res, err := b.of.Engine.Build(ctx, req)
+	if cutOff(err) {
+		return nil, err
+	}
 	id := ""
 	if err == nil {
 		id = res.ImageID
@@ -102,6 +111,14 @@ func (b *imageBuild) build(ctx context.Context) (*Result, error) {
 		err = endErr
 	}
 	return res, err
+}
+
+// cutOff tells of a build whose end was not waited for: whether it made an image, only
+// the engine knows.
+func cutOff(err error) bool {
+	var canceled *Canceled
+	var gone *Unreachable
+	return errors.As(err, &canceled) || errors.As(err, &gone)
 }
 
 // planned lists the steps of the plan that were executed, and no others: BuildKit

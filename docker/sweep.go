@@ -69,8 +69,17 @@ func (r *Records) OpenJournal() (j *Journal, warning string) {
 	return j, ""
 }
 
+// Uncertain tells whether an image's build before was cut off, so that nobody knows yet
+// what it made: an engine may finish and tag an image that is not waited for any more.
+func (j *Journal) Uncertain(image string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, open := j.open[image]
+	return open
+}
+
 // Begin is written before a build that takes refs from the images that have them
-// now.
+// now. When the build before was cut off, now must have been listed since.
 func (j *Journal) Begin(image string, refs []string, now Images) error {
 	before := map[string]string{}
 	for _, ref := range refs {
@@ -80,12 +89,14 @@ func (j *Journal) Begin(image string, refs []string, now Images) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.recover(image, now)
 	j.open[image] = building{Refs: slices.Clone(refs), Before: before}
 	return j.save()
 }
 
 // End is written after a build: with the id of what it made, or "" when it made
-// nothing.
+// nothing. After one that was cut off it is not: the build stays open until Recover
+// finds what it made.
 func (j *Journal) End(image, id string) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -96,7 +107,8 @@ func (j *Journal) End(image, id string) error {
 	return j.save()
 }
 
-// Unfinished tells whether a run was killed in the middle of a build.
+// Unfinished tells whether a run was killed in the middle of a build, or a build cut
+// off.
 func (j *Journal) Unfinished() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -119,23 +131,30 @@ func (j *Journal) save() error {
 	return nil
 }
 
-// Recover is called at the start of a run, with what the engine holds: what a
-// killed run made is known by the references that its open builds moved.
+// Recover is called when no build is under way, with what the engine holds: what a
+// killed run, or a build that was cut off, made is known by the references that open
+// builds moved.
 func (j *Journal) Recover(now Images) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.open) == 0 {
 		return nil
 	}
-	for image, b := range j.open {
-		for _, ref := range b.Refs {
-			if id := now.ID(ref); id != "" && id != b.Before[ref] {
-				j.add(image, id)
-			}
-		}
+	for image := range j.open {
+		j.recover(image, now)
 	}
 	clear(j.open)
 	return j.save()
+}
+
+// recover is called with the lock held.
+func (j *Journal) recover(image string, now Images) {
+	b := j.open[image]
+	for _, ref := range b.Refs {
+		if id := now.ID(ref); id != "" && id != b.Before[ref] {
+			j.add(image, id)
+		}
+	}
 }
 
 // Sweep removes the images that our runs superseded and that have no tag any

@@ -198,3 +198,33 @@ func TestJournal(t *testing.T) {
 		}
 	}
 }
+
+// TestSweepAfterCutOff: an engine may finish and tag an image although its build was
+// cancelled.
+func TestSweepAfterCutOff(t *testing.T) {
+	b := newSweepBed(t)
+	j := b.open()
+	first := b.run(j)
+	if err := j.Begin("swept", b.req.Refs, b.images()); err != nil {
+		t.Fatal(err)
+	}
+	second := b.build()
+	if !j.Uncertain("swept") || !j.Unfinished() {
+		t.Error("a build without an end is not uncertain")
+	}
+	third := b.run(j)
+	if j.Uncertain("swept") {
+		t.Error("a build that ended is uncertain")
+	}
+	b.sweep(j, first, second)
+
+	// With no build after it, too.
+	if err := j.Begin("swept", b.req.Refs, b.images()); err != nil {
+		t.Fatal(err)
+	}
+	b.build()
+	if err := j.Recover(b.images()); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(j, third)
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -124,6 +125,10 @@ func (p *preparation) local(ctx context.Context, req *docker.Request) error {
 
 func (p *preparation) source(image, dir string) (docker.Source, error) {
 	files, err := p.tree.Context(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		// The plan found that nothing is read of it, else it had an error.
+		return docker.Source{}, nil
+	}
 	if err != nil {
 		return docker.Source{}, err
 	}

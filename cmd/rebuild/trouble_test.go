@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,65 +221,4 @@ func TestFewCalls(t *testing.T) {
 		t.Errorf("%d calls of the engine", proxy.calls)
 	}
 	t.Logf("%d calls of the engine", proxy.calls)
-}
-
-// proxy passes connections on to a socket until it is cut.
-type proxy struct {
-	path     string
-	listener net.Listener
-	mu       sync.Mutex
-	conns    []net.Conn // guarded by mu
-	calls    int        // guarded by mu
-}
-
-// Write counts the requests that pass: each starts with a line that ends so.
-func (p *proxy) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calls += bytes.Count(b, []byte(" HTTP/1.1\r\n"))
-	return len(b), nil
-}
-
-func newProxy(t *testing.T, host string) *proxy {
-	t.Helper()
-	target, ok := strings.CutPrefix(host, "unix://")
-	if !ok {
-		t.Skipf("the engine is not on a unix socket: %s", host)
-	}
-	p := &proxy{path: filepath.Join(t.TempDir(), "proxy.sock")}
-	var err error
-	if p.listener, err = net.Listen("unix", p.path); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for {
-			in, err := p.listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("unix", target)
-			if err != nil {
-				_ = in.Close()
-				return
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, in, out)
-			p.mu.Unlock()
-			go func() { _, _ = io.Copy(out, io.TeeReader(in, p)) }()
-			go func() { _, _ = io.Copy(in, out) }()
-		}
-	}()
-	t.Cleanup(p.cut)
-	return p
-}
-
-// cut is the engine going away.
-func (p *proxy) cut() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		_ = c.Close()
-	}
-	p.conns = nil
 }

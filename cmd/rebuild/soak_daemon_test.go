@@ -1,0 +1,217 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"os/signal"
+)
+
+const (
+	soakTick = 5 * time.Millisecond // between two looks at what is waited for
+	soakRest = 2 * time.Minute      // more than any wait for the daemon takes
+)
+
+// goroutinesFile names, in the environment, the file into which a program of this
+// test binary writes its goroutines on SIGUSR1.
+const goroutinesFile = "REBUILD_TEST_GOROUTINES"
+
+func init() {
+	path := os.Getenv(goroutinesFile)
+	if path == "" {
+		return
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			var b bytes.Buffer
+			if pprof.Lookup("goroutine").WriteTo(&b, 1) == nil && os.WriteFile(path+".new", b.Bytes(), 0o600) == nil {
+				_ = os.Rename(path+".new", path) // who waits for it sees that it does not come
+			}
+		}
+	}()
+}
+
+// soakDaemon is "rebuild watch" as a process of its own.
+type soakDaemon struct {
+	s      *soak
+	cmd    *exec.Cmd
+	err    *os.File // what it printed
+	ended  chan error
+	client *client
+	state  string // the folder of records
+	socket string
+}
+
+// rebuildCommand is the program, run in the repository, with the engine behind the
+// gate.
+func (s *soak) rebuildCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("rebuild", args...)
+	cmd.Dir = s.checkout.dir
+	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+s.gate.path)
+	return cmd
+}
+
+// startSoakDaemon starts the daemon and waits until it answers.
+func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
+	t.Helper()
+	d := &soakDaemon{s: s, cmd: s.rebuildCommand("watch", "-j", "4"), ended: make(chan error, 1)}
+	w, err := openWorkspace(t.Context(), newVoice(io.Discard, io.Discard), &flags{dir: s.checkout.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	d.state = w.state
+	if d.client, err = newClient(w.root, w.state); err != nil {
+		t.Fatal(err)
+	}
+	if d.socket, err = socketPath(w.state); err != nil {
+		t.Fatal(err)
+	}
+	if d.err, err = os.CreateTemp(s.tmp, "watch.err"); err != nil {
+		t.Fatal(err)
+	}
+	d.cmd.Stdout, d.cmd.Stderr = d.err, d.err
+	d.cmd.Env = append(d.cmd.Env, goroutinesFile+"="+filepath.Join(s.tmp, "goroutines"))
+	// It must not outlive the test, whatever becomes of that.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { d.ended <- d.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill() // mostly it has ended
+		_ = d.err.Close()
+	})
+	if !await(soakRest, func() bool {
+		var st daemonStatus
+		return d.client.do(t.Context(), "GET", "/status", &st) == nil && st.PID == d.cmd.Process.Pid
+	}) {
+		t.Fatalf("the daemon does not answer\n%s", d.printed(t))
+	}
+	return d
+}
+
+// await looks until something holds or the time is over.
+func await(most time.Duration, holds func() bool) bool {
+	tick := time.NewTicker(soakTick)
+	defer tick.Stop()
+	over := time.NewTimer(most)
+	defer over.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-over.C:
+			return holds()
+		}
+	}
+	return true
+}
+
+// wait is "rebuild wait" without the start of a program; it tells whether everything is
+// up to date.
+func (d *soakDaemon) wait(t *testing.T) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), soakRest)
+	defer cancel()
+	var r waitReply
+	if err := d.client.do(ctx, "POST", "/wait", &r); err != nil || r.Error != "" {
+		t.Fatalf("wait: %v %s\nstatus: %+v\n%s", err, r.Error, d.status(t), d.goroutines(t))
+	}
+	return len(r.Failed) == 0
+}
+
+func (d *soakDaemon) status(t *testing.T) daemonStatus {
+	t.Helper()
+	var st daemonStatus
+	if err := d.client.do(t.Context(), "GET", "/status", &st); err != nil {
+		t.Fatalf("status: %v\n%s", err, d.printed(t))
+	}
+	return st
+}
+
+// rest gives the status once the daemon does nothing. What a client's marker leaves
+// behind makes it plan once more, without anything to build.
+func (d *soakDaemon) rest(t *testing.T) (st daemonStatus) {
+	t.Helper()
+	if !await(soakRest, func() bool { st = d.status(t); return st.State != "working" }) {
+		t.Fatalf("the daemon does not come to rest: %+v", st)
+	}
+	return st
+}
+
+func (d *soakDaemon) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kill ends the daemon as a lack of memory does.
+func (d *soakDaemon) kill(t *testing.T) {
+	t.Helper()
+	d.signal(t, syscall.SIGKILL)
+	<-d.ended
+	d.sane(t)
+}
+
+// sane fails when the daemon, which may have ended, printed what it never should.
+func (d *soakDaemon) sane(t *testing.T) {
+	t.Helper()
+	text := d.printed(t)
+	for _, never := range []string{"DATA RACE", "panic:", "fatal error:"} {
+		if at := strings.Index(text, never); at >= 0 {
+			t.Fatalf("the daemon printed\n%s", text[at:min(len(text), at+8000)])
+		}
+	}
+}
+
+func (d *soakDaemon) printed(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(d.err.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (d *soakDaemon) lastLog() string {
+	data, err := os.ReadFile(d.err.Name())
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(string(data), "\n")
+	return strings.Join(lines[max(0, len(lines)-120):], "\n")
+}
+
+// goroutines are those of the daemon, as the profile has them.
+func (d *soakDaemon) goroutines(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(d.s.tmp, "goroutines")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	d.signal(t, syscall.SIGUSR1)
+	var data []byte
+	if !await(soakRest, func() bool {
+		var err error
+		data, err = os.ReadFile(path)
+		return err == nil
+	}) {
+		return "the daemon does not tell its goroutines"
+	}
+	return string(data)
+}
