@@ -96,7 +96,7 @@ func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 		_ = d.cmd.Process.Kill() // mostly it has ended
 		_ = d.err.Close()
 	})
-	if !await(soakRest, func() bool {
+	if !comesTrue(soakRest, func() bool {
 		var st daemonStatus
 		return d.client.do(t.Context(), "GET", "/status", &st) == nil && st.PID == d.cmd.Process.Pid
 	}) {
@@ -105,8 +105,8 @@ func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 	return d
 }
 
-// await looks until something holds or the time is over.
-func await(most time.Duration, holds func() bool) bool {
+// comesTrue looks until something holds or the time is over.
+func comesTrue(most time.Duration, holds func() bool) bool {
 	tick := time.NewTicker(soakTick)
 	defer tick.Stop()
 	over := time.NewTimer(most)
@@ -147,7 +147,7 @@ func (d *soakDaemon) status(t *testing.T) daemonStatus {
 // behind makes it plan once more, without anything to build.
 func (d *soakDaemon) rest(t *testing.T) (st daemonStatus) {
 	t.Helper()
-	if !await(soakRest, func() bool { st = d.status(t); return st.State != "working" }) {
+	if !comesTrue(soakRest, func() bool { st = d.status(t); return st.State != "working" }) {
 		t.Fatalf("the daemon does not come to rest: %+v", st)
 	}
 	return st
@@ -206,7 +206,7 @@ func (d *soakDaemon) goroutines(t *testing.T) string {
 	}
 	d.signal(t, syscall.SIGUSR1)
 	var data []byte
-	if !await(soakRest, func() bool {
+	if !comesTrue(soakRest, func() bool {
 		var err error
 		data, err = os.ReadFile(path)
 		return err == nil

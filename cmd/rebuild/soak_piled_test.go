@@ -65,7 +65,7 @@ func (d *soakDaemon) resources(t *testing.T, folders int) resources {
 func (s *soak) piledUp(t *testing.T, st daemonStatus) {
 	t.Helper()
 	var now resources
-	await(10*time.Second, func() bool {
+	comesTrue(10*time.Second, func() bool {
 		now = s.daemon.resources(t, st.Watching.Folders)
 		return s.first == nil || now.files <= s.first.files+moreFiles && now.goroutines <= s.first.goroutines+moreGoroutines && now.beyond <= s.first.beyond+moreBeyond
 	})

@@ -64,7 +64,7 @@ func (s *soak) step(t *testing.T) {
 func (s *soak) pace(t *testing.T) {
 	t.Helper()
 	look := func(most time.Duration, holds func(daemonStatus) bool) {
-		await(most, func() bool { return holds(s.daemon.status(t)) })
+		comesTrue(most, func() bool { return holds(s.daemon.status(t)) })
 	}
 	switch s.r.IntN(12) {
 	case 0, 1, 2:
