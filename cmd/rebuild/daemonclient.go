@@ -41,6 +41,9 @@ type noDaemon struct{ root string }
 
 func (n noDaemon) Error() string { return "no daemon watches " + n.root }
 
+// errEnded tells of a daemon that was asked while it was ending.
+var errEnded = errors.New("the daemon ended before it had answered")
+
 // elsewhere says that the repository's daemon watches another worktree of it.
 type elsewhere struct{ root, watched string }
 
@@ -62,6 +65,8 @@ func (c *client) do(ctx context.Context, method, path string, into any) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return hinted{noDaemon{c.root}, "rebuild watch -d"}
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return errEnded
 	case err != nil:
 		return fmt.Errorf("daemon: %w", err)
 	}
@@ -77,7 +82,7 @@ func (c *client) do(ctx context.Context, method, path string, into any) error {
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		return errors.New("daemon: it ended before it had answered")
+		return errEnded
 	case err != nil:
 		return fmt.Errorf("daemon: %w", err)
 	case watched != "":

@@ -150,7 +150,9 @@ func (s *server) pause(on bool) http.HandlerFunc {
 func (s *server) wait(w http.ResponseWriter, r *http.Request) {
 	mark := filepath.Join(s.d.marks, "wait-"+strconv.FormatInt(time.Now().UnixNano(), 36))
 	waiting := &waiter{mark: mark, reply: make(chan waitReply, 1)}
+	stopped := waitReply{Error: "the daemon was stopped", Hint: "rebuild watch -d"}
 	if !s.call(r.Context(), func() { s.d.waiters = append(s.d.waiters, waiting) }) {
+		reply(w, stopped)
 		return
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
@@ -163,7 +165,7 @@ func (s *server) wait(w http.ResponseWriter, r *http.Request) {
 	case answer := <-waiting.reply:
 		reply(w, answer)
 	case <-s.ctx.Done():
-		reply(w, waitReply{Error: "the daemon was stopped", Hint: "rebuild watch -d"})
+		reply(w, stopped)
 	case <-r.Context().Done():
 		s.call(s.ctx, func() { s.d.forget(waiting) })
 	}

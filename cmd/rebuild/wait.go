@@ -30,6 +30,8 @@ func waitCommand(v *voice) *cobra.Command {
 		switch {
 		case err != nil && ctx.Err() == nil && errors.Is(within.Err(), context.DeadlineExceeded):
 			return toldFailure(v, fmt.Sprintf("not everything is up to date after %s", timeout), "rebuild status")
+		case errors.Is(err, errEnded):
+			return toldFailure(v, err.Error(), "rebuild watch -d")
 		case err != nil:
 			return err
 		case r.Error != "":
