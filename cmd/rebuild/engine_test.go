@@ -38,16 +38,17 @@ func engineStories(t *testing.T, dir string) {
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fill":   fill,
-			"id":     func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
-			"sameid": func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
-			"rmi":    func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
-			"damage": damageRecord,
-			"lie":    lie,
-			"tag":    func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
-			"logged": logged,
-			"shows":  shows,
-			"aside":  func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
+			"fill":    fill,
+			"id":      func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
+			"sameid":  func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
+			"rmi":     func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
+			"damage":  damageRecord,
+			"lie":     lie,
+			"tag":     func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+			"logged":  logged,
+			"shows":   shows,
+			"appears": appears,
+			"aside":   func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
 		},
 	})
 }

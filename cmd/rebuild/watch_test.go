@@ -93,6 +93,14 @@ func shows(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
+// appears waits until there is a file: appears GLOB
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	await(ts, args[0], func() (bool, string) {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		return len(found) > 0 && err == nil, "nothing is there"
+	})
+}
+
 // endDaemons ends those that a story has left.
 func endDaemons(t *testing.T, work string) {
 	sockets, err := filepath.Glob(filepath.Join(work, ".tmp", "rebuild-*", "*.sock"))
