@@ -22,7 +22,7 @@ import (
 var (
 	soakSeed  = flag.Uint64("soak.seed", 0, "seed of the soak test (0: a new one)")
 	soakTell  = flag.Bool("soak.tell", false, "print each step as it is done")
-	soakEdits = flag.Int("soak.edits", 40, "edits that the daemon has to follow")
+	soakEdits = flag.Int("soak.edits", 25, "edits that the daemon has to follow")
 )
 
 // soakImages bounds the images of the repository: more of them take longer, and find

@@ -134,7 +134,7 @@ func TestEngineGoesAway(t *testing.T) {
 	if !strings.Contains(errs.String(), "rebuild: error: docker engine unix://"+proxy.path+" cannot be reached") {
 		t.Errorf("it does not say so:\n%s", errs)
 	}
-	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_HOST", p.engine.Host())
 	p.kept(t, "quick")
 }
 
