@@ -263,6 +263,9 @@ func (d *daemon) adopt(ctx context.Context, a *attempt) {
 	}
 	d.definition(a)
 	if a.p == nil {
+		if len(a.looked) == 0 {
+			d.tryAgain() // nothing is watched whose change could end this
+		}
 		a.close()
 		return
 	}

@@ -116,12 +116,28 @@ func (d *daemon) imageStatus(ip *impact.ImagePlan) imageStatus {
 	case why != "":
 		im.State, im.Cause = stale, why
 	case ip.Action == impact.Rebuild && d.builtNow(ip.Name):
+	case ip.Action == impact.Rebuild && d.failedBelow(ip) != "":
+		im.State, im.Cause = stale, "waits for "+d.failedBelow(ip)
 	case ip.Action == impact.Rebuild && d.paused:
 		im.State, im.Cause = stale, causeOf(ip)
 	case ip.Action == impact.Rebuild:
 		im.State, im.Cause = queued, causeOf(ip)
 	}
 	return im
+}
+
+// failedBelow is an image that could not be built and that another stands on, "" when
+// there is none.
+func (d *daemon) failedBelow(ip *impact.ImagePlan) string {
+	for _, parent := range ip.Parents {
+		if _, ok := d.failed[parent]; ok {
+			return parent
+		}
+		if below := d.failedBelow(d.newest.p.plan.Image(parent)); below != "" {
+			return below
+		}
+	}
+	return ""
 }
 
 // builtNow tells of an image that the run built since the newest plan was made.
