@@ -34,6 +34,9 @@ type waitReply struct {
 	Hint   string   `json:"hint,omitempty"`
 }
 
+// stoppedReply is for those who wait when the daemon ends.
+var stoppedReply = waitReply{Error: "the daemon was stopped", Hint: "rebuild watch -d"}
+
 // socketPath is where the daemon of a state folder listens. A socket's path must be
 // short (108 bytes on Linux), so it lies in a folder of the user's own, not beside the
 // records.
@@ -150,9 +153,8 @@ func (s *server) pause(on bool) http.HandlerFunc {
 func (s *server) wait(w http.ResponseWriter, r *http.Request) {
 	mark := filepath.Join(s.d.marks, "wait-"+strconv.FormatInt(time.Now().UnixNano(), 36))
 	waiting := &waiter{mark: mark, reply: make(chan waitReply, 1)}
-	stopped := waitReply{Error: "the daemon was stopped", Hint: "rebuild watch -d"}
 	if !s.call(r.Context(), func() { s.d.waiters = append(s.d.waiters, waiting) }) {
-		reply(w, stopped)
+		reply(w, stoppedReply)
 		return
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
@@ -165,7 +167,7 @@ func (s *server) wait(w http.ResponseWriter, r *http.Request) {
 	case answer := <-waiting.reply:
 		reply(w, answer)
 	case <-s.ctx.Done():
-		reply(w, stopped)
+		reply(w, stoppedReply)
 	case <-r.Context().Done():
 		s.call(s.ctx, func() { s.d.forget(waiting) })
 	}
