@@ -44,6 +44,7 @@ type daemon struct {
 	// What is to be done.
 	dirty    bool // something may have changed since the newest planning began
 	planning bool
+	outdated bool // a run ended since the planning began
 	paused   bool
 	ready    bool     // the first planning is over
 	looked   []string // the folders in which plannings looked
@@ -246,13 +247,18 @@ func (d *daemon) plan(ctx context.Context) {
 
 // adopt takes a planning in.
 func (d *daemon) adopt(ctx context.Context, a *attempt) {
-	d.planning = false
+	outdated := d.outdated
+	d.planning, d.outdated = false, false
 	if d.watch(a); ctx.Err() != nil {
 		a.close()
 		return
 	}
 	if a.unsettled() {
 		d.dirty = true
+		a.close()
+		return
+	}
+	if outdated { // it does not know what the run built; another planning follows
 		a.close()
 		return
 	}
@@ -460,7 +466,7 @@ func (d *daemon) outcome(o *docker.Outcome, cause string) {
 // ended takes in the end of a run: what it left is planned anew.
 func (d *daemon) ended(end runEnd) {
 	d.run.close()
-	d.run = nil
+	d.run, d.outdated = nil, d.planning
 	clear(d.build) // of a run that ended without saying so of each
 	d.dirty = true
 	if end.report != nil {
