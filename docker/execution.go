@@ -210,14 +210,19 @@ func (x *execution) without(name string) (Outcome, bool) {
 // is about after the work was planned.
 func (x *execution) builtSince(name string) bool {
 	rec := x.outputs[name]
-	return rec != nil && rec.Built.After(x.work.Made) && !x.work.Made.IsZero() && !rec.Failed &&
-		rec.State != nil && StateDigest(rec.State) == StateDigest(x.work.States.States[name])
+	return x.isNew(rec) && !rec.Failed && rec.State != nil && StateDigest(rec.State) == StateDigest(x.work.States.States[name])
 }
 
-// sameParents tells whether an image was built on what its parents are now.
+// isNew tells of a record that the planning of the work did not know of.
+func (x *execution) isNew(rec *Record) bool {
+	return rec != nil && !x.work.Made.IsZero() && rec.Built.After(x.work.Made)
+}
+
+// sameParents tells whether an image was built on what its parents are now, and is
+// still there.
 func (x *execution) sameParents(name string) bool {
 	rec := x.outputs[name]
-	if x.work.Anew || rec == nil || rec.ImageID == "" || x.work.Images.Known() && !x.work.Images.Has(rec.ImageID) {
+	if x.work.Anew || rec == nil || rec.ImageID == "" || !x.isNew(rec) && x.work.Images.Known() && !x.work.Images.Has(rec.ImageID) {
 		return false
 	}
 	for _, p := range x.work.States.States[name].Parents {

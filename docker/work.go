@@ -11,7 +11,7 @@ import (
 type Work struct {
 	Plan   *impact.Plan
 	Images Images    // what the engine held when the plan was made
-	Made   time.Time // when the records were read that the plan was made of
+	Made   time.Time // before the engine was asked, and the records were read, that the plan was made of
 
 	// States are the images' states at the target, in the view that records keep.
 	States *impact.Snapshot

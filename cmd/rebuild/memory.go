@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"rebuild/docker"
 	"rebuild/impact"
@@ -18,6 +19,8 @@ type memory struct {
 	dir     string // of the records of all engines
 	id      string // of the engine whose records these are
 	records *docker.Records
+
+	began time.Time // before the engine was asked anything
 
 	// held lists what the engine holds, asked once.
 	held func() (docker.Images, error)
@@ -35,7 +38,7 @@ func connect(ctx context.Context, f *flags, ask bool) (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &memory{engine: engine, bases: map[string]impact.Base{}}
+	m := &memory{engine: engine, began: time.Now(), bases: map[string]impact.Base{}}
 	m.held = sync.OnceValues(func() (docker.Images, error) { return engine.Images(ctx) })
 	if ask {
 		go func() { _, _ = engine.ID(ctx) }() // asked again, it answers at once
@@ -81,6 +84,7 @@ func (m *memory) again(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.bases)
+	m.began = time.Now()
 	m.held = sync.OnceValues(func() (docker.Images, error) { return m.engine.Images(ctx) })
 }
 

@@ -22,7 +22,7 @@ type planning struct {
 	plan    *impact.Plan
 	memory  *memory
 	records map[string]*docker.Record
-	made    time.Time // when the records were read
+	made    time.Time // before the engine was asked and the records were read
 	tree    tree.Tree
 	target  *impact.Snapshot // at the view of the plan
 	states  *impact.Snapshot // at the view of records; nil until it is needed
@@ -53,7 +53,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 		return nil, w.definitionFault(err, cat)
 	}
 	var warnings []string
-	p.made = time.Now()
+	p.made = m.began
 	p.records, warnings = m.records.LoadAll(cat.Names())
 	w.warnAll(warnings)
 
