@@ -321,6 +321,7 @@ func (x *execution) imageBuild(name string) *imageBuild {
 	for _, p := range b.state.Parents {
 		if parent := x.outputs[p.Image]; parent != nil {
 			b.parents[p.Image] = parent.OutputFor(p)
+			b.blind = b.blind || parent.State == nil
 		}
 	}
 	return b

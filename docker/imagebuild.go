@@ -22,6 +22,7 @@ type imageBuild struct {
 	foretold *impact.ImagePlan
 	old      *Record                  // nil: none
 	parents  map[string]impact.Digest // what it takes from each parent
+	blind    bool                     // nobody knows what one of them was built from
 	asked    asked                    // set by build
 }
 
@@ -65,7 +66,7 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 	// The image is there now, so the record must be written even when the run is
 	// being stopped.
 	ctx = context.WithoutCancel(ctx)
-	if o.Changed, err = b.changed(ctx); err == nil {
+	if o.Changed, err = b.changed(ctx, begun); err == nil {
 		o.record, err = b.record(res, o.Duration, o.Changed)
 	}
 	if err != nil {
@@ -141,16 +142,17 @@ func (b *imageBuild) planned(res *Result) []Step {
 
 // changed tells whether the image's files were edited while it was built: then
 // nobody knows which of them BuildKit saw.
-func (b *imageBuild) changed(ctx context.Context) (bool, error) {
+func (b *imageBuild) changed(ctx context.Context, begun time.Time) (bool, error) {
 	if b.work.Settled == nil {
 		return false, nil
 	}
-	settled, err := b.work.Settled(ctx, b.name)
+	settled, err := b.work.Settled(ctx, b.name, begun)
 	return !settled, err
 }
 
 // record keeps what the build saw and made. Of one whose files were edited it
-// keeps no state, so that the next run builds it again.
+// keeps no state, so that the next run builds it again; nor of one that stands on such
+// an image, since its state holds the layers that this should have.
 func (b *imageBuild) record(res *Result, took time.Duration, changed bool) (*Record, error) {
 	rec := &Record{
 		Image: b.name, ImageID: res.ImageID, Refs: b.work.refs(b.name),
@@ -169,7 +171,7 @@ func (b *imageBuild) record(res *Result, took time.Duration, changed bool) (*Rec
 	if beside > 0 && beside < took {
 		rec.Overhead = beside.Seconds()
 	}
-	if !changed {
+	if !changed && !b.blind {
 		rec.State = b.state
 	}
 	return rec, saveState(b.of.Records, rec)

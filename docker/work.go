@@ -17,9 +17,9 @@ type Work struct {
 	States *impact.Snapshot
 	// Request prepares the build of an image: its Dockerfile, contexts and so on.
 	Request func(ctx context.Context, name string) (Request, error)
-	// Settled tells after a build whether the image's files are still those of
-	// States; nil when they cannot change.
-	Settled func(ctx context.Context, name string) (bool, error)
+	// Settled tells after a build whether the image's files are those of States and
+	// were so since it began; nil when they cannot change.
+	Settled func(ctx context.Context, name string, since time.Time) (bool, error)
 	// UpToDate tells of an image that it is built already, from this very state, so
 	// that a plan against a commit need not build it again.
 	UpToDate func(name string) bool

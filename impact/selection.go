@@ -3,6 +3,7 @@ package impact
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Selection is what a layer reads from one build context: one COPY or ADD
@@ -37,6 +38,11 @@ type Reading struct {
 	// Files are the entries that the digest covers, by path (from the root of
 	// the tree): regular files, symlinks and folders.
 	Files []File
+
+	// Changed is when the last of what was read was changed in any way, as far as the
+	// file system tells; zero in a commit. It is no part of the digest: equal digests
+	// with a change between are a file that was edited there and back.
+	Changed time.Time
 
 	// Missing is the path, as the instruction writes it, that makes the
 	// instruction fail because nothing is there; "" when nothing is missing.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"rebuild/docker"
 	"rebuild/impact"
@@ -153,10 +154,14 @@ func (p *preparation) contextKey(image, dir string) string {
 	return strings.TrimPrefix(string(impact.DigestOf("context", parts...)), "sha256:")
 }
 
-// settled tells whether the files that an image's build read are still those of
-// its state. The Dockerfile and the ignore file that the build was given are those
+// clockTick is how much a file's times may lag behind the clock.
+const clockTick = 10 * time.Millisecond
+
+// settled tells whether the files that an image's build read are those of its state,
+// and were so since it began: of a file that was edited there and back meanwhile,
+// nobody knows which content BuildKit saw. The Dockerfile and the ignore file that the build was given are those
 // of the plan, since a tree reads each file once.
-func (p *preparation) settled(ctx context.Context, name string) (bool, error) {
+func (p *preparation) settled(ctx context.Context, name string, since time.Time) (bool, error) {
 	now, err := p.w.byteTree(ctx)
 	if err != nil {
 		return false, err
@@ -181,7 +186,7 @@ func (p *preparation) settled(ctx context.Context, name string) (bool, error) {
 	for _, l := range p.states.States[name].Layers {
 		for _, r := range l.Reads {
 			rd, err := now.Read(ctx, r.Selection)
-			if err != nil || rd.Digest != r.Digest {
+			if err != nil || rd.Digest != r.Digest || rd.Changed.After(since.Add(-clockTick)) {
 				return false, nil
 			}
 		}

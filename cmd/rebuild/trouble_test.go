@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
+	"rebuild/impact"
 )
 
 // project is a repository of two images, quick and, on top of it, slow, whose
@@ -174,6 +176,36 @@ func TestEditedDuringTheBuild(t *testing.T) {
 		p.write(t, "b", text)
 		if im := planOf(t, "-C", p.dir).Image("slow"); im.Action != "rebuild" {
 			t.Errorf("with %q, slow is kept", text)
+		}
+	}
+	p.kept(t, "quick")
+}
+
+// TestEditedThereAndBack: what was put back before the build ended leaves no trace in
+// the content.
+func TestEditedThereAndBack(t *testing.T) {
+	p := newProject(t)
+	p.write(t, "slow.Dockerfile", "FROM $P/quick\nRUN echo it begins $P && sleep 2\nCOPY b /\n")
+	p.write(t, "rebuild.yaml", "images:\n  quick: {dockerfile: quick.Dockerfile, tags: [$P/quick]}\n"+
+		"  slow: {dockerfile: slow.Dockerfile, tags: [$P/slow]}\n  top: {dockerfile: top.Dockerfile, tags: [$P/top]}\n")
+	p.write(t, "top.Dockerfile", "FROM $P/slow\nCOPY a /top\n")
+	enginetest.Cleanup(t, p.engine, p.prefix+"/top")
+	errs := newBegins()
+	done := p.start(t.Context(), io.Discard, errs)
+	<-errs.begun
+	p.write(t, "b", "edited")
+	p.write(t, "b", "$P")
+	if code := <-done; code != exitOK {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
+	if !strings.Contains(errs.String(), "files of slow were edited while it was built") {
+		t.Errorf("it does not say so:\n%s", errs)
+	}
+	// What was built on it vouches for none of its layers either.
+	for _, name := range []string{"slow", "top"} {
+		im := planOf(t, "-C", p.dir).Image(name)
+		if im.Action != impact.Rebuild || !slices.ContainsFunc(im.Layers, func(l impact.LayerPlan) bool { return l.State == impact.Invalidated }) {
+			t.Errorf("%s: %s, %+v", name, im.Action, im.Layers)
 		}
 	}
 	p.kept(t, "quick")

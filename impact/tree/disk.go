@@ -85,7 +85,7 @@ func (d *disk) fill(ctx context.Context, e *entry) error {
 		if fi.Mode().Type() != e.kind {
 			return &ChangedError{e.path}
 		}
-		e.mode = realMode(fi)
+		e.mode, e.touch = realMode(fi), statOf(fi).lastChange()
 		switch {
 		case e.kind.IsDir():
 			return nil

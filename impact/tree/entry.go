@@ -38,8 +38,9 @@ type entry struct {
 	id   string      // of the object, in a commit or the index
 
 	mu     sync.Mutex
-	filled bool // guards what follows, once set
-	gone   bool // it vanished after it was listed
+	filled bool  // guards what follows, once set
+	gone   bool  // it vanished after it was listed
+	touch  int64 // when it was last changed in any way, in nanoseconds; 0: not known
 	mode   fs.FileMode
 	digest impact.Digest // of the content; of a symlink's text; of a submodule
 	text   string        // a symlink's text, where reading it makes the digest

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/patternmatcher"
 
@@ -231,7 +234,27 @@ func (s *scope) read(ctx context.Context, sel impact.Selection) (*impact.Reading
 	s.mu.Lock()
 	digest := c.digest()
 	s.mu.Unlock()
-	return &impact.Reading{Digest: digest, Files: filesOf(append(entries, c.links...))}, nil
+	entries = append(entries, c.links...)
+	return &impact.Reading{Digest: digest, Files: filesOf(entries), Changed: s.lastChange(sel, c, entries)}, nil
+}
+
+// lastChange is when the last of some entries was changed, or the folder in which a
+// selection looks for names: what came there and went leaves no other trace.
+func (s *scope) lastChange(sel impact.Selection, c *cover, entries []*entry) time.Time {
+	d, ok := s.src.(*disk)
+	if !ok {
+		return time.Time{}
+	}
+	var last int64
+	if sel.Wildcard || path.Clean(sel.Path) == "/" {
+		if fi, err := os.Lstat(d.system(path.Join(s.dir, c.prefix))); err == nil {
+			last = statOf(fi).lastChange()
+		}
+	}
+	for _, e := range entries {
+		last = max(last, e.touch)
+	}
+	return time.Unix(0, last)
 }
 
 func filesOf(entries []*entry) []impact.File {

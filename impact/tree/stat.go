@@ -20,6 +20,15 @@ func statOf(fi fs.FileInfo) stat {
 	return s
 }
 
+// lastChange is when the file was last changed in any way: users cannot set it, where
+// the system has such a time.
+func (s stat) lastChange() int64 {
+	if s.ctime != 0 {
+		return s.ctime
+	}
+	return s.mtime
+}
+
 // settledBefore tells whether the file was last touched before the moment, so
 // that a later write is bound to show in its times. It is git's racy rule
 // (Documentation/technical/racy-git): a write within the tick of the clock in
