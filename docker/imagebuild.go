@@ -57,8 +57,11 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 			o.Status = Superseded
 		} else if errors.As(err, &canceled) || ctx.Err() != nil {
 			o.Status = Cancelled
-		} else if saveErr := b.recordFailure(); saveErr != nil {
-			o.Err = errors.Join(err, saveErr)
+		} else {
+			if saveErr := b.recordFailure(); saveErr != nil {
+				o.Err = errors.Join(err, saveErr)
+			}
+			o.Changed, _ = b.changed(ctx, begun) // what cannot be read is another matter
 		}
 		return o
 	}

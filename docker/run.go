@@ -61,7 +61,7 @@ type Outcome struct {
 	Duration time.Duration
 	Ran      int  // steps that were executed
 	Foretold int  // steps that the plan said would be
-	Changed  bool // its files were edited during the build
+	Changed  bool // its files were edited during the build: it is of no state for certain
 
 	State impact.Digest // of what was built or could not be (StateDigest); "" when nothing was
 

@@ -454,7 +454,9 @@ func (d *daemon) outcome(o *docker.Outcome, cause string) {
 		}
 		f := newFailedImage(d.newest.p, *o)
 		d.failed[o.Image] = f
-		d.held[o.Image] = hold{o.State, failedBefore}
+		if !o.Changed { // else nobody knows what failed
+			d.held[o.Image] = hold{o.State, failedBefore}
+		}
 		d.story.failed(o.Image, f, cause)
 	case docker.Superseded:
 		d.story.superseded(o.Image)
