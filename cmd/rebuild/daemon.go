@@ -453,9 +453,8 @@ func (d *daemon) outcome(o *docker.Outcome, cause string) {
 			return // the run ends by it
 		}
 		f := newFailedImage(d.newest.p, *o)
-		d.failed[o.Image] = f
-		if !o.Changed { // else nobody knows what failed
-			d.held[o.Image] = hold{o.State, failedBefore}
+		if !o.Changed { // else nobody knows what failed, and it is tried again
+			d.failed[o.Image], d.held[o.Image] = f, hold{o.State, failedBefore}
 		}
 		d.story.failed(o.Image, f, cause)
 	case docker.Superseded:
