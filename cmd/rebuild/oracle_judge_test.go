@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -171,7 +172,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		switch {
 		case iv.failed != nil && ip.Err == nil && !onlyWhenRun(iv.failed):
 			add(errorNotForetold, "%v", iv.failed)
-		case iv.failed == nil && ip.Err != nil:
+		case iv.failed == nil && ip.Err != nil && !onlyWhenRun(ip.Err):
 			add(errorNotFound, "%v", ip.Err)
 		}
 		before := p.records[name]
@@ -284,8 +285,12 @@ func (v *verdict) holdAudit(report *docker.Report) {
 // is read, so that it does not travel. Found in the cache, both succeed. Nor does a
 // plan ask a registry whether it has a base image that the engine lacks.
 func onlyWhenRun(err error) bool {
-	return strings.Contains(err.Error(), "exit code") || strings.Contains(err.Error(), "failed to do request") || strings.Contains(err.Error(), "buildkit-mount") || strings.Contains(err.Error(), "parent")
+	return slices.ContainsFunc([]string{"exit code", "failed to do request", "buildkit-mount", "parent"}, func(part string) bool { return strings.Contains(err.Error(), part) }) ||
+		missingBelow.MatchString(err.Error())
 }
+
+// missingBelow is what a plan says of wildcards in a folder that is not there.
+var missingBelow = regexp.MustCompile(`/\S*[*?\[].* is not in the build context`)
 
 // byContent tells whether a rebuild is for what the image is made of, not for what
 // the engine or the records tell.
