@@ -96,6 +96,7 @@ type witness struct {
 	sameStep bool                 // there, the instruction was the same
 	bases    []impact.ExternalRef // external images below the layer
 	pulled   bool                 // registries were asked for newer ones
+	held     Images               // by the engine, when the plan was made
 }
 
 // comparison is what an audit is made of.
@@ -492,7 +493,7 @@ func hasKey(st *impact.State, key impact.Digest) bool {
 }
 
 func (c *comparison) witness(b *imageBuild, l impact.StateLayer, f foundation) witness {
-	w := witness{pulled: b.asked.pull}
+	w := witness{pulled: b.asked.pull, held: b.work.Images}
 	for _, base := range b.state.Bases {
 		if slices.Contains(f.from, base.Ref) {
 			w.bases = append(w.bases, base)

@@ -283,7 +283,7 @@ func TestLikelyCauses(t *testing.T) {
 	}
 	base := func(known bool) func(*Miss) {
 		return func(m *Miss) {
-			m.witness.bases = []impact.ExternalRef{{Ref: "docker.io/library/os:1", Known: known}}
+			m.witness.bases, m.witness.held = []impact.ExternalRef{{Ref: "docker.io/library/os:1", Known: known}}, held("os:1", "1")
 		}
 	}
 	nothing := func(*Miss) {}
@@ -300,9 +300,9 @@ func TestLikelyCauses(t *testing.T) {
 		"a copy":                         {e: evidence{asked: true, cache: []*client.UsageInfo{fresh("fileop target"), old(false, "from local")}}, miss: miss(func(m *Miss) { m.Instruction = "COPY a /" }), want: CauseUnknown},
 		"the engine does not say":        {miss: miss(nothing), want: CauseUnknown},
 		"a base that nobody knows":       {e: evidence{asked: true, cache: []*client.UsageInfo{fresh(exec), old(false, exec)}}, miss: miss(base(false)), want: CauseBase},
-		"a base that moved":              {e: evidence{before: held("os:1", "1"), now: held("os:1", "2")}, miss: miss(base(true)), want: CauseBase},
-		"a base that did not":            {e: evidence{before: held("os:1", "1"), now: held("os:1", "1")}, miss: miss(base(true)), want: CauseUnknown},
-		"a base that was pulled": {e: evidence{before: held("os:1", "1"), now: held("os:1", "1")}, miss: miss(func(m *Miss) {
+		"a base that moved":              {e: evidence{now: held("os:1", "2")}, miss: miss(base(true)), want: CauseBase},
+		"a base that did not":            {e: evidence{now: held("os:1", "1")}, miss: miss(base(true)), want: CauseUnknown},
+		"a base that was pulled": {e: evidence{now: held("os:1", "1")}, miss: miss(func(m *Miss) {
 			base(true)(m)
 			m.witness.pulled = true
 		}), want: CauseBase},

@@ -144,10 +144,10 @@ func copiesLink(version string) bool {
 
 // evidence is what the engine says when it is asked for the cause of a miss.
 type evidence struct {
-	begun       time.Time // of the run
-	asked       bool      // the cache's records are all there
-	cache       []*client.UsageInfo
-	before, now Images // when the plan was made; after the run
+	begun time.Time // of the run
+	asked bool      // the cache's records are all there
+	cache []*client.UsageInfo
+	now   Images // after the run
 }
 
 // evidenceTime bounds the asking, also after an interruption: an engine that is busy
@@ -157,7 +157,7 @@ const evidenceTime = 10 * time.Second
 func (x *execution) evidence(ctx context.Context) *evidence {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTime)
 	defer cancel()
-	e := &evidence{begun: x.begun, before: x.work.Images}
+	e := &evidence{begun: x.begun}
 	// What cannot be asked is no evidence.
 	e.now, _ = x.Engine.Images(ctx)
 	if l, err := x.Engine.dialBuildKit(ctx); err == nil {
@@ -254,7 +254,7 @@ func (e *evidence) moved(w witness) string {
 			return fmt.Sprintf("the external base %s is not in the engine's store: it may have moved", base.Ref)
 		case w.pulled:
 			return fmt.Sprintf("the external base %s was asked for in its registry: it may have moved", base.Ref)
-		case e.before.Known() && e.now.Known() && e.before.ID(base.Ref) != e.now.ID(base.Ref):
+		case w.held.Known() && e.now.Known() && w.held.ID(base.Ref) != e.now.ID(base.Ref):
 			return fmt.Sprintf("the external base %s moved between the plan and the build", base.Ref)
 		}
 	}
