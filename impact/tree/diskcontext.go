@@ -13,6 +13,9 @@ import (
 // of what is left out, from the folder; "" leaves nothing out.
 func diskContext(dir, state string) (fsutil.FS, error) {
 	f, err := fsutil.NewFS(filepath.FromSlash(dir))
+	if missing(err) { // a file in its place is no folder either
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+	}
 	if err != nil || state == "" {
 		return f, err
 	}
