@@ -71,22 +71,6 @@ type daemon struct {
 	waiters []*waiter
 }
 
-// hold keeps an image from being built until its state is another one.
-type hold struct {
-	state impact.Digest
-	why   string
-}
-
-// failedBefore is why an image is held that the daemon could not build.
-const failedBefore = "its last build failed"
-
-// ongoing is a build that runs.
-type ongoing struct {
-	live  *docker.Live
-	since time.Time
-	cause string
-}
-
 // failedImage is what is told of an image that could not be built.
 type failedImage struct {
 	Where   string   `json:"where,omitempty"`
@@ -339,63 +323,6 @@ func (d *daemon) definition(a *attempt) {
 	d.broken = now
 }
 
-// hold finds what of the newest plan is not to be built now: what cannot be, what
-// failed and did not change since, and what stands on one of these.
-func (d *daemon) hold() {
-	p := d.newest.p
-	if d.noCatchUp && !d.ready {
-		for _, name := range p.plan.Rebuilds() {
-			d.held[name] = hold{d.newest.stateOf(name), "it was stale before the daemon started"}
-		}
-	}
-	wait := map[string]string{}
-	critical, stopped := "", 0
-	for _, name := range p.target.Order {
-		ip := p.plan.Image(name)
-		if h, ok := d.held[name]; ok && h.state != d.newest.stateOf(name) {
-			delete(d.held, name)
-			delete(d.failed, name)
-		}
-		h, isHeld := d.held[name]
-		switch {
-		case ip.Err != nil:
-			wait[name] = ip.Err.Error()
-		case isHeld && ip.Action == impact.Rebuild:
-			wait[name] = h.why
-		case isHeld: // it is as it was before it failed
-			delete(d.held, name)
-			delete(d.failed, name)
-		}
-		for _, parent := range ip.Parents {
-			if _, ok := wait[parent]; ok && wait[name] == "" && ip.Action == impact.Rebuild {
-				wait[name] = "waits for " + parent
-			}
-		}
-		if h.why == failedBefore && wait[name] != "" && inCriticalPhase(p.plan, name) && (critical == "" || ip.Phase < stopped) {
-			critical, stopped = name, ip.Phase
-		}
-	}
-	if critical != "" {
-		for _, ip := range p.plan.Images {
-			if ip.Phase > stopped && ip.Action == impact.Rebuild && wait[ip.Name] == "" {
-				wait[ip.Name] = "waits for " + critical + ", whose phase is critical"
-			}
-		}
-	}
-	for name := range d.held {
-		if p.target.States[name] == nil {
-			delete(d.held, name)
-			delete(d.failed, name)
-		}
-	}
-	d.newest.wait = wait
-	d.story.unbuildable(p.plan, wait)
-}
-
-func inCriticalPhase(p *impact.Plan, name string) bool {
-	return slices.ContainsFunc(p.Phases, func(ph impact.Phase) bool { return ph.Critical && slices.Contains(ph.Images, name) })
-}
-
 // carryOut begins to build what the newest plan asks for, or gives a run that is
 // under way the newer work.
 func (d *daemon) carryOut(ctx context.Context) {
@@ -407,89 +334,6 @@ func (d *daemon) carryOut(ctx context.Context) {
 		d.run.keep(d.newest)
 	case d.run == nil && !d.paused && len(d.newest.todo()) > 0:
 		d.run = d.start(ctx, d.newest, work)
-	}
-}
-
-// observe notes what a run tells of an image.
-func (d *daemon) observe(o observation) {
-	if o.outcome == nil {
-		cause := ""
-		if ip := d.newest.p.plan.Image(o.image); ip != nil {
-			cause = causeOf(ip)
-		}
-		d.build[o.image] = &ongoing{live: o.live, since: o.at, cause: cause}
-		d.story.building(o.image, cause, d.newest.estimate(o.image))
-		return
-	}
-	b := d.build[o.image]
-	if b == nil {
-		b = &ongoing{cause: ""}
-	}
-	delete(d.build, o.image)
-	d.outcome(o.outcome, b.cause)
-}
-
-// outcome takes in what became of an image.
-func (d *daemon) outcome(o *docker.Outcome, cause string) {
-	switch o.Status {
-	case docker.Built, docker.CutOff, docker.Kept:
-		delete(d.failed, o.Image)
-		delete(d.held, o.Image)
-	}
-	switch o.Status {
-	case docker.Built:
-		d.again[o.Image]++
-		d.builtAt[o.Image] = time.Now()
-		if d.again[o.Image] >= mostAgain {
-			d.held[o.Image] = hold{o.State, "it does not come to rest: it was built several times in a row"}
-		}
-		d.story.built(o, cause)
-		if im, ok := d.newest.p.target.Catalog.Image(o.Image); ok && im.OnSuccess != "" {
-			d.commands.add(afterImage{name: o.Image, tags: im.Tags, id: o.Result.ImageID, command: im.OnSuccess})
-		}
-	case docker.Failed:
-		var gone *docker.Unreachable
-		if errors.As(o.Err, &gone) {
-			return // the run ends by it
-		}
-		f := newFailedImage(d.newest.p, *o)
-		if !o.Changed { // else nobody knows what failed, and it is tried again
-			d.failed[o.Image], d.held[o.Image] = f, hold{o.State, failedBefore}
-		}
-		d.story.failed(o.Image, f, cause)
-	case docker.Superseded:
-		d.story.superseded(o.Image)
-	case docker.CutOff:
-		d.story.cutOff(o.Image)
-	}
-}
-
-// ended takes in the end of a run: what it left is planned anew.
-func (d *daemon) ended(end runEnd) {
-	d.run.close()
-	d.run, d.outdated = nil, d.planning
-	clear(d.build) // of a run that ended without saying so of each
-	d.dirty = true
-	if end.report != nil {
-		d.story.warnings(byRun, end.report.Warnings)
-	}
-	if end.err == nil {
-		d.stuck, d.backoff = "", 0
-	}
-	var gone *docker.Unreachable
-	switch {
-	case end.err == nil || end.waited:
-	case errors.Is(end.err, context.Canceled) || errors.Is(end.err, errStop):
-	case errors.As(end.err, &gone):
-		d.engineAway(end.err)
-		d.dirty = false // the retry sets it
-	default:
-		if now := end.err.Error(); now != d.stuck {
-			d.stuck = now
-			d.story.runFailed(end.err)
-		}
-		d.tryAgain()
-		d.dirty = false
 	}
 }
 
