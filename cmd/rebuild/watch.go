@@ -68,7 +68,12 @@ func watchCommand(v *voice) *cobra.Command {
 				return err
 			}
 		}
-		if f.detach {
+		switch {
+		case f.quiet < 0:
+			return fmt.Errorf("--quiet %s: want a time that is not negative", f.quiet)
+		case f.notify == "bell" && (f.detach || f.detached):
+			return hinted{errors.New("--notify bell: in the background there is no terminal to ring"), cmd.CommandPath() + " -d --notify desktop"}
+		case f.detach:
 			return runDetached(cmd, v, f)
 		}
 		return runWatch(cmd.Context(), v, f, args)
