@@ -103,6 +103,9 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	if err == nil {
 		err = errors.Join(os.RemoveAll(records), os.Rename(records+".kept", records))
 	}
+	if err == nil {
+		err = adopt(first.memory.records, all)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +118,24 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 		}
 	}
 	return v, nil
+}
+
+// adopt has the records name the images that the second build left under the tags. An
+// engine may hold a step twice, when two builds began it at one time: then a build of
+// the same state is the same image with other times in it, and another id.
+func adopt(records *docker.Records, all *docker.Report) error {
+	for _, o := range all.Outcomes {
+		rec, _ := records.Load(o.Image) // one that is damaged belongs to the story
+		if rec == nil || o.Result == nil || rec.ImageID == o.Result.ImageID ||
+			rec.Config != o.Result.Config || !slices.Equal(rec.Chain, o.Result.Chain) {
+			continue
+		}
+		rec.ImageID = o.Result.ImageID
+		if err := records.Save(rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bring is "rebuild --all" in this process. Without belief, images that are said
