@@ -120,9 +120,9 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	return v, nil
 }
 
-// adopt has the records name the images that the second build left under the tags. An
-// engine may hold a step twice, when two builds began it at one time: then a build of
-// the same state is the same image with other times in it, and another id.
+// adopt has the records name the images that the second build left under the tags. Where
+// the engine does not find the very result of the first build again, a build of the same
+// state is the same image with other times in it, and has another id.
 func adopt(records *docker.Records, all *docker.Report) error {
 	for _, o := range all.Outcomes {
 		rec, _ := records.Load(o.Image) // one that is damaged belongs to the story
