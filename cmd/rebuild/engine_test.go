@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,6 +44,7 @@ func engineStories(t *testing.T, dir string) {
 			"sameid":  func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
 			"rmi":     func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
 			"damage":  damageRecord,
+			"took":    took,
 			"lie":     lie,
 			"tag":     func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
 			"logged":  logged,
@@ -122,6 +124,23 @@ func lie(ts *testscript.TestScript, _ bool, args []string) {
 	rec := p.records[args[0]]
 	rec.State = p.target.States[args[0]]
 	ts.Check(m.records.Save(rec))
+}
+
+// took makes an image's record say how long each of its steps took: took IMAGE SECONDS
+func took(ts *testscript.TestScript, _ bool, args []string) {
+	each, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	dir := ts.MkAbs(".git/rebuild/records")
+	records := docker.OpenRecords(dir, docker.LastEngine(dir))
+	rec, warning := records.Load(args[0])
+	if rec == nil || len(rec.Steps) == 0 {
+		ts.Fatalf("%s: no steps are recorded %s", args[0], warning)
+	}
+	for step := range rec.Steps {
+		rec.Steps[step] = each
+	}
+	rec.Overhead = 0.1
+	ts.Check(records.Save(rec))
 }
 
 // damageRecord cuts an image's record short: damage IMAGE
