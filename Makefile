@@ -15,11 +15,11 @@ BENCH ?= .
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-build: ## build bin/rebuild
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/rebuild ./cmd/rebuild
+build: ## build bin/rebuild, and the guard of its hook
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
-install: ## install rebuild where go install does
-	go install -trimpath -ldflags "$(LDFLAGS)" ./cmd/rebuild
+install: ## install both where go install does
+	go install -trimpath -ldflags "$(LDFLAGS)" ./cmd/...
 
 demo: build ## build the example's 21 images, then show what changes rebuild
 	@.ci/setup engine busybox base
@@ -43,7 +43,7 @@ cross: ## vet and build for each platform
 		echo "cross $$platform"; \
 		export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
 		go vet -gcflags='all=-N -l' ./...; \
-		go build -gcflags='all=-N -l' -o /dev/null ./cmd/rebuild; \
+		go build -gcflags='all=-N -l' -o /dev/null ./cmd/...; \
 	done
 
 # SEED=0 is a new one, which is printed.

@@ -13,6 +13,8 @@ import (
 
 func (r *Records) configs() string { return filepath.Join(r.dir, "bases") }
 
+func (r *Records) configFile(name string) string { return filepath.Join(r.configs(), name+".json") }
+
 type baseRef struct {
 	Ref string `json:"ref"`
 	ID  string `json:"id"`
@@ -39,7 +41,7 @@ func (r *Records) PutBase(ref string, im Image) error {
 
 // putConfig writes what is not there yet.
 func (r *Records) putConfig(name string, data []byte) error {
-	path := filepath.Join(r.configs(), name+".json")
+	path := r.configFile(name)
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
 		return nil
 	}
@@ -56,6 +58,12 @@ func (r *Records) Base(ref string) (Image, bool) {
 	return r.BaseByID(pointer.ID)
 }
 
+// BaseFiles lists the files that Base reads of a reference that was seen.
+func (r *Records) BaseFiles(ref string) []string {
+	im, _ := r.Base(ref)
+	return []string{r.configFile(fileName(ref)), r.configFile(fileName(im.ID))}
+}
+
 // BaseByID gives an external image that was seen before.
 func (r *Records) BaseByID(id string) (Image, bool) {
 	var im Image
@@ -66,6 +74,6 @@ func (r *Records) BaseByID(id string) (Image, bool) {
 }
 
 func (r *Records) readConfig(name string, into any) bool {
-	data, err := os.ReadFile(filepath.Join(r.configs(), name+".json"))
+	data, err := os.ReadFile(r.configFile(name))
 	return err == nil && json.Unmarshal(data, into) == nil
 }

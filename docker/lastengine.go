@@ -11,10 +11,13 @@ import (
 // without asking one.
 const lastEngineFile = "engine"
 
+// LastEngineFile is the file under dir that LastEngine reads.
+func LastEngineFile(dir string) string { return filepath.Join(dir, lastEngineFile) }
+
 // LastEngine is the id of the engine that the records under dir were last used
 // with, "" when there was none.
 func LastEngine(dir string) string {
-	id, err := os.ReadFile(filepath.Join(dir, lastEngineFile))
+	id, err := os.ReadFile(LastEngineFile(dir))
 	if err != nil {
 		return ""
 	}
@@ -23,7 +26,7 @@ func LastEngine(dir string) string {
 
 // UseEngine notes the engine that a run uses.
 func UseEngine(dir, id string) error {
-	path := filepath.Join(dir, lastEngineFile)
+	path := LastEngineFile(dir)
 	if old, err := os.ReadFile(path); err == nil && string(old) == id {
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {

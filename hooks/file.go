@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // BothError says that a hook of somebody else stands where ours goes, and that
@@ -34,7 +33,7 @@ func (p *Place) writeFile(c Command) (changed bool, err error) {
 			return false, err
 		}
 	}
-	return true, writeHook(p.File(), text)
+	return true, replaceFile(p.File(), text, 0o755)
 }
 
 // removeFile takes our hook file away and puts a kept one back. A hook that
@@ -80,31 +79,4 @@ func readHook(path string) ([]byte, error) {
 		return []byte{}, nil
 	}
 	return text, err
-}
-
-// writeHook puts a hook in place in one step: git never runs half of one.
-func writeHook(path string, text []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "pre-push.new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name()) // the error that led here counts
-		}
-	}()
-	_, err = temp.Write(text)
-	if err == nil {
-		err = temp.Chmod(0o755)
-	}
-	if closeErr := temp.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

@@ -45,9 +45,13 @@ func (c Command) oneLine() string {
 `+c.run(), "\n", "; ")
 }
 
+// run is what both end in, without the hook's own arguments. The program's guard
+// lies beside it, or is not there.
 func (c Command) run() string {
 	return `rebuild=` + quote(filepath.ToSlash(c.Program)) + `
 [ -x "$rebuild" ] || rebuild=$(command -v rebuild) || { echo ` + quote(gone) + ` >&2; exit 0; }
+guard=${rebuild%.exe}-pre-push
+[ ! -x "$guard" ] || exec "$guard" "$rebuild" ` + c.arguments() + ` "$@"
 exec "$rebuild" ` + c.arguments()
 }
 

@@ -8,14 +8,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rebuild/docker/enginetest"
 )
 
 // BenchmarkPush pushes a commit that touches no image, of a repository of 20,000
 // files and 2,000 commits, to a remote on the same disk: with the hook, against the
 // same push without it.
 func BenchmarkPush(b *testing.B) {
+	enginetest.Connect(b)
 	bin, dir := program(b), example(b, 20_000)
-	b.Setenv("DOCKER_HOST", "unix:///nonexistent")
+	command(b, dir, bin, "--progress", "quiet") // what is pushed was built before
 	addCommits(b, dir, 2_000)
 	for _, remote := range []string{"with", "without"} {
 		url := filepath.Join(b.TempDir(), remote+".git")

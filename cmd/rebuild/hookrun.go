@@ -19,7 +19,8 @@ type prePush struct {
 	w        *workspace
 	m        *memory
 	progress string
-	stopped  bool // something stops the push
+	trace    string // file to keep what a plan looked at in; "" for none
+	stopped  bool   // something stops the push
 }
 
 // errNoEngine says that the environment names no engine that could be asked.
@@ -34,7 +35,8 @@ func runPrePush(ctx context.Context, v *voice, f *flags, o *pushOptions, args []
 	if err != nil || !slices.ContainsFunc(push.Updates, func(u hooks.Update) bool { return !u.Deletes() }) {
 		return err
 	}
-	h := &prePush{pushOptions: o, voice: v, flags: *f}
+	h := &prePush{pushOptions: o, voice: v, flags: *f, trace: os.Getenv(hooks.TraceVar)}
+	_ = os.Unsetenv(hooks.TraceVar) // it is meant for nobody else
 	h.flags.parallel, h.flags.all = defaultSlots(), true
 	if h.progress, err = progressMode(f); err != nil {
 		return err
@@ -94,7 +96,7 @@ func (h *prePush) run(ctx context.Context, push hooks.Push) error {
 func (h *prePush) check(ctx context.Context, c pushed) error {
 	f := h.flags
 	f.since, f.exact, f.at = c.base, true, c.commit
-	h.w.flags = &f
+	h.w.flags, h.w.commits = &f, nil
 	end := h.voice.hold()
 	u, err := h.unbuilt(ctx)
 	end(err != nil || u != nil)

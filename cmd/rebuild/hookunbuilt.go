@@ -25,8 +25,12 @@ func (h *prePush) unbuilt(ctx context.Context) (*unbuilt, error) {
 	if errors.Is(err, catalog.ErrNoDefinition) {
 		return nil, nil
 	}
-	if err != nil || len(p.plan.Rebuilds()) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	h.keepTrace(ctx, p)
+	if len(p.plan.Rebuilds()) == 0 {
+		return nil, nil
 	}
 	states, err := h.w.byteStates(ctx, p)
 	if err != nil {

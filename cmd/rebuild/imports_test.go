@@ -17,15 +17,16 @@ const module = "rebuild"
 
 // allowed are the packages of ours that each may import; imports run one way.
 var allowed = map[string][]string{
-	"watch":             {},
-	"hooks":             {},
-	"impact":            {},
-	"impact/tree":       {"impact"},
-	"impact/catalog":    {"impact"},
-	"impact/llb":        {"impact"},
-	"docker":            {"impact", "impact/tree", "impact/catalog", "impact/llb"},
-	"docker/enginetest": {"docker", "impact"},
-	"cmd/rebuild":       {"docker", "hooks", "impact", "impact/catalog", "impact/llb", "impact/tree", "watch"},
+	"watch":                {},
+	"hooks":                {},
+	"impact":               {},
+	"impact/tree":          {"impact"},
+	"impact/catalog":       {"impact"},
+	"impact/llb":           {"impact"},
+	"docker":               {"impact", "impact/tree", "impact/catalog", "impact/llb"},
+	"docker/enginetest":    {"docker", "impact"},
+	"cmd/rebuild-pre-push": {"hooks"},
+	"cmd/rebuild":          {"docker", "hooks", "impact", "impact/catalog", "impact/llb", "impact/tree", "watch"},
 }
 
 // only are imports that one place alone may have, so that what depends on them is
@@ -58,6 +59,9 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s; %s may import %v", name, ours, pkg, may)
 				}
 				continue
+			}
+			if (pkg == "hooks" || pkg == "cmd/rebuild-pre-push") && strings.Contains(strings.Split(imp, "/")[0], ".") && imp != "golang.org/x/sys/unix" && !test {
+				t.Errorf("%s imports %s; a push waits until that is initialised", name, imp)
 			}
 			if pkg == "impact" && strings.Contains(strings.Split(imp, "/")[0], ".") {
 				t.Errorf("%s imports %s; the model imports only the standard library", name, imp)

@@ -109,7 +109,7 @@ func (w *workspace) targetTree(ctx context.Context, p *planning) (impact.Side, e
 		p.tree, p.save = wt, wt.Save
 		return impact.Side{Kind: tree.KindWorktree}, nil
 	}
-	t, err := w.repo.Commit(ctx, w.flags.at, p.view)
+	t, err := w.commit(ctx, w.flags.at, p.view)
 	if err != nil {
 		return impact.Side{}, err
 	}
@@ -165,7 +165,7 @@ func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBa
 	}
 	var err error
 	b := &commitBaseline{side: impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}}
-	if b.tree, err = w.repo.Commit(ctx, base, view); err != nil {
+	if b.tree, err = w.commit(ctx, base, view); err != nil {
 		return nil, err
 	}
 	b.cat, err = w.catalog(ctx, b.tree, false)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rebuild/hooks"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the stories")
@@ -20,6 +22,11 @@ func TestMain(m *testing.M) {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+		},
+		"rebuild-pre-push": func() {
+			if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
+				panic(err)
+			}
 		},
 	})
 }

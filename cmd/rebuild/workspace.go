@@ -34,8 +34,10 @@ type workspace struct {
 	// pinned are the definitions to use instead of what can be read; nil: none.
 	pinned *impact.Catalog
 
-	mu    sync.Mutex
-	trees []*tree.Worktree // guarded by mu: those that were opened
+	mu      sync.Mutex
+	trees   []*tree.Worktree   // guarded by mu: those that were opened
+	outside bool               // guarded by mu: a definition was sought outside of the tree
+	commits []*tree.CommitTree // guarded by mu: those that plans compared
 }
 
 func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) {
@@ -135,6 +137,25 @@ func (w *workspace) looked() []string {
 	return slices.Compact(dirs)
 }
 
+// commit is the tree of a commit, for a plan to compare.
+func (w *workspace) commit(ctx context.Context, rev string, view tree.View) (*tree.CommitTree, error) {
+	t, err := w.repo.Commit(ctx, rev, view)
+	if err == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.commits = append(w.commits, t)
+	}
+	return t, err
+}
+
+// readOutside reads a definition that lies outside of the tree.
+func (w *workspace) readOutside(name string) ([]byte, error) {
+	w.mu.Lock()
+	w.outside = true
+	w.mu.Unlock()
+	return os.ReadFile(name)
+}
+
 // catalog reads the definitions at a tree.
 func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (impact.Catalog, error) {
 	if w.pinned != nil {
@@ -155,7 +176,7 @@ func (w *workspace) catalog(ctx context.Context, t tree.Tree, volatile bool) (im
 		}
 	}
 	return catalog.Load(ctx, t, catalog.Options{
-		Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Vars: vars, Volatile: volatile, Memo: w.memo,
+		Read: w.readOutside, Root: w.root, Dir: w.dir, Files: files, Set: w.flags.set, BuildArgs: args, Vars: vars, Volatile: volatile, Memo: w.memo,
 	})
 }
 

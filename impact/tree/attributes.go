@@ -31,17 +31,7 @@ var converting = []string{"text", "eol", "crlf", "filter", "ident", "working-tre
 
 func newAttributes(r *Repository, read func(context.Context, string) ([]byte, error)) *attributes {
 	a := &attributes{config: r.config, read: read}
-	var files []string
-	if file := r.config.get("core.attributesfile"); file != "" {
-		files = append(files, expandHome(file))
-	} else if dir := os.Getenv("XDG_CONFIG_HOME"); dir != "" {
-		files = append(files, filepath.Join(dir, "git", "attributes"))
-	} else if home, err := os.UserHomeDir(); err == nil {
-		files = append(files, filepath.Join(home, ".config", "git", "attributes"))
-	}
-	files = append(files, filepath.Join(r.CommonDir, "info", "attributes"),
-		"/etc/gitattributes", "/usr/local/etc/gitattributes", "/opt/homebrew/etc/gitattributes")
-	for _, file := range files {
+	for _, file := range r.AttributeFiles() {
 		if text, err := os.ReadFile(file); err == nil && mentionsConversion(text) {
 			a.every = true
 		}
@@ -60,6 +50,21 @@ func newAttributes(r *Repository, read func(context.Context, string) ([]byte, er
 	slices.Sort(how)
 	a.how = strings.Join(how, "\n")
 	return a
+}
+
+// AttributeFiles lists where git looks for attributes outside of a commit
+// (gitattributes(5)), whether there is such a file or not.
+func (r *Repository) AttributeFiles() []string {
+	var files []string
+	if file := r.config.get("core.attributesfile"); file != "" {
+		files = append(files, expandHome(file))
+	} else if dir := os.Getenv("XDG_CONFIG_HOME"); dir != "" {
+		files = append(files, filepath.Join(dir, "git", "attributes"))
+	} else if home, err := os.UserHomeDir(); err == nil {
+		files = append(files, filepath.Join(home, ".config", "git", "attributes"))
+	}
+	return append(files, filepath.Join(r.CommonDir, "info", "attributes"),
+		"/etc/gitattributes", "/usr/local/etc/gitattributes", "/opt/homebrew/etc/gitattributes")
 }
 
 func expandHome(file string) string {

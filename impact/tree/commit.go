@@ -20,6 +20,7 @@ type commitSource struct {
 	checkout *checkout
 	folders  table[string, []*entry]
 	sizes    table[string, int64]
+	told     told
 }
 
 func newCommitSource(r *Repository, commit string, view View) *commitSource {
@@ -101,6 +102,7 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 // link reads no blob before somebody follows the link: a partial clone need not
 // hold it.
 func (c *commitSource) link(ctx context.Context, e *entry) (string, error) {
+	c.told.content(e.path)
 	text, err := c.repo.objects().blob(ctx, e.id)
 	if err != nil {
 		return "", fmt.Errorf("commit %s: symlink %s: %w", c.commit, e.path, err)
@@ -114,11 +116,13 @@ func (c *commitSource) hollow(context.Context, *entry) (bool, error) { return fa
 
 // contents gives a file as a clean checkout has it.
 func (c *commitSource) contents(ctx context.Context, e *entry) ([]byte, error) {
+	c.told.content(e.path)
 	converts, err := c.checkout.converts(ctx, e.path)
 	if err != nil {
 		return nil, err
 	}
 	if converts {
+		c.told.conversion()
 		return c.checkout.convert(ctx, e.path, e.id)
 	}
 	data, err := c.repo.objects().blob(ctx, e.id)
@@ -137,6 +141,7 @@ func (c *commitSource) attributes(ctx context.Context, p string) ([]byte, error)
 	if e == nil || !e.kind.IsRegular() {
 		return nil, fs.ErrNotExist
 	}
+	c.told.content(p)
 	return c.repo.objects().blob(ctx, e.id)
 }
 

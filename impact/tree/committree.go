@@ -7,8 +7,8 @@ import (
 	"github.com/tonistiigi/fsutil"
 )
 
-// commitTree is the tree of a commit.
-type commitTree struct {
+// CommitTree is the tree of a commit.
+type CommitTree struct {
 	reader
 	source Source
 
@@ -17,8 +17,8 @@ type commitTree struct {
 	files *commitSource
 }
 
-func newCommitTree(r *Repository, s Source, view View) *commitTree {
-	t := &commitTree{source: s}
+func newCommitTree(r *Repository, s Source, view View) *CommitTree {
+	t := &CommitTree{source: s}
 	src := newCommitSource(r, s.Commit, view)
 	t.files = src
 	if view != Bytes {
@@ -32,17 +32,20 @@ func newCommitTree(r *Repository, s Source, view View) *commitTree {
 	return t
 }
 
-func (t *commitTree) Source() Source { return t.source }
+// Source implements Tree.
+func (t *CommitTree) Source() Source { return t.source }
 
-func (t *commitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
+// ReadDir implements Tree.
+func (t *CommitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 	if isAbs(clean(dir)) {
+		t.outside.looked.in(dir)
 		return readDirOutside(dir)
 	}
 	return t.readDir(ctx, t.src, dir)
 }
 
 // Context implements Tree.
-func (t *commitTree) Context(dir string) (fsutil.FS, error) {
+func (t *CommitTree) Context(dir string) (fsutil.FS, error) {
 	at := clean(dir)
 	if isAbs(at) {
 		return diskContext(at, "")

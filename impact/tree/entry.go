@@ -63,6 +63,12 @@ func (e *entry) once(complete func() error) error {
 	return nil
 }
 
+func (e *entry) isFilled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.filled
+}
+
 // Modes that git knows.
 const (
 	modeFile    fs.FileMode = 0o644

@@ -81,13 +81,13 @@ func (r *Repository) onlyGit() string {
 	if r.config.isTrue("core.sparsecheckout", false) {
 		return "core.sparseCheckout"
 	}
-	for _, name := range []string{"objects/info/alternates", "info/grafts", "refs/replace", "reftable"} {
+	if r.MayReplace() {
+		return "refs/replace or reftable"
+	}
+	for _, name := range []string{"objects/info/alternates", "info/grafts"} {
 		if _, err := os.Lstat(filepath.Join(r.CommonDir, filepath.FromSlash(name))); err == nil {
 			return name
 		}
-	}
-	if packed, err := os.ReadFile(filepath.Join(r.CommonDir, "packed-refs")); err == nil && strings.Contains(string(packed), " refs/replace/") {
-		return "refs/replace"
 	}
 	indexes, _ := filepath.Glob(filepath.Join(globEscape(r.CommonDir), "objects", "pack", "*.idx"))
 	var size int64
@@ -100,6 +100,18 @@ func (r *Repository) onlyGit() string {
 		return "size"
 	}
 	return ""
+}
+
+// MayReplace tells whether git may show other objects in place of some
+// (git-replace(1)): where refs are no files, that is not known.
+func (r *Repository) MayReplace() bool {
+	for _, name := range []string{"refs/replace", "reftable"} {
+		if _, err := os.Lstat(filepath.Join(r.CommonDir, filepath.FromSlash(name))); err == nil {
+			return true
+		}
+	}
+	packed, err := os.ReadFile(filepath.Join(r.CommonDir, "packed-refs"))
+	return err == nil && strings.Contains(string(packed), " refs/replace/")
 }
 
 // globEscape takes the meaning from a path's special characters. On Windows

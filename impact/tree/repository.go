@@ -127,7 +127,7 @@ func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
 }
 
 // Commit gives the tree of a commit. It never looks at the working tree.
-func (r *Repository) Commit(ctx context.Context, rev string, view View) (Tree, error) {
+func (r *Repository) Commit(ctx context.Context, rev string, view View) (*CommitTree, error) {
 	id, err := r.Resolve(ctx, rev)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package tree
 
-import "sync"
+import (
+	"maps"
+	"sync"
+)
 
 // table computes one value for each key, once, however many ask for it at the
 // same time. An error is not kept: the next caller tries again, because the
@@ -38,4 +41,20 @@ func (t *table[K, V]) get(key K, compute func() (V, error)) (V, error) {
 	}
 	r.value, r.done = v, true
 	return v, nil
+}
+
+// all gives the values that are known.
+func (t *table[K, V]) all() map[K]V {
+	t.mu.Lock()
+	rows := maps.Clone(t.rows)
+	t.mu.Unlock()
+	known := make(map[K]V, len(rows))
+	for k, r := range rows {
+		r.mu.Lock()
+		if r.done {
+			known[k] = r.value
+		}
+		r.mu.Unlock()
+	}
+	return known
 }

@@ -131,5 +131,5 @@ func (w *Worktree) Context(dir string) (fsutil.FS, error) {
 
 var (
 	_ Tree = (*Worktree)(nil)
-	_ Tree = (*commitTree)(nil)
+	_ Tree = (*CommitTree)(nil)
 )

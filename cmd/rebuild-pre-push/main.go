@@ -1,0 +1,24 @@
+// Rebuild-pre-push stands before the check of a pre-push hook:
+//
+//	rebuild-pre-push PROGRAM [ARG...]
+//
+// It lets a push go that touches nothing of what the last check saw, and runs the
+// program in its place otherwise. The hook that "rebuild hook install" writes does
+// without it when it is not there. It is a program of its own because it links
+// nothing but the standard library: a push waits for it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"rebuild/hooks"
+)
+
+func main() {
+	if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
+		fmt.Fprintf(os.Stderr, "rebuild: error: pre-push: %v\n", err)
+		os.Exit(2)
+	}
+}
