@@ -26,6 +26,13 @@ const (
 // Write puts the trace into a file in one step, and takes the oldest of its folder
 // away.
 func (t *Trace) Write(file string) error {
+	if err := replaceFile(file, t.text(), 0o644); err != nil {
+		return err
+	}
+	return prune(filepath.Dir(file))
+}
+
+func (t *Trace) text() []byte {
 	var b bytes.Buffer
 	put := func(kind byte, texts ...string) {
 		for _, s := range texts {
@@ -44,10 +51,7 @@ func (t *Trace) Write(file string) error {
 		put('b', s.Digest+" "+s.Path)
 	}
 	b.WriteString(traceEnd + "\x00")
-	if err := replaceFile(file, b.Bytes(), 0o644); err != nil {
-		return err
-	}
-	return prune(filepath.Dir(file))
+	return b.Bytes()
 }
 
 // prune keeps the newest files of a folder.
@@ -77,15 +81,23 @@ func ReadTrace(file string) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := strings.Split(string(data), "\x00")
+	t, err := parseTrace(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return t, nil
+}
+
+func parseTrace(text string) (*Trace, error) {
+	fields := strings.Split(text, "\x00")
 	n := len(fields)
-	if n < 4 || fields[0] != traceVersion || fields[n-2] != traceEnd || fields[n-1] != "" {
-		return nil, fmt.Errorf("%s: no trace of a check", file)
+	if n < 3 || fields[0] != traceVersion || fields[n-2] != traceEnd || fields[n-1] != "" {
+		return nil, errors.New("no trace of a check")
 	}
 	t := &Trace{}
 	for _, f := range fields[1 : n-2] {
 		if f == "" {
-			return nil, fmt.Errorf("%s: a field is empty", file)
+			return nil, errors.New("a field is empty")
 		}
 		switch text := f[1:]; f[0] {
 		case 'c':
@@ -102,7 +114,7 @@ func ReadTrace(file string) (*Trace, error) {
 			sum, path, _ := strings.Cut(text, " ")
 			t.Beside = append(t.Beside, Stamp{path, sum})
 		default:
-			return nil, fmt.Errorf("%s: unknown field %q", file, f)
+			return nil, fmt.Errorf("unknown field %q", f)
 		}
 	}
 	return t, nil

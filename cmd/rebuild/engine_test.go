@@ -45,6 +45,8 @@ func engineStories(t *testing.T, dir string) {
 			"rmi":     func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
 			"damage":  damageRecord,
 			"took":    took,
+			"pushes":  push,
+			"asked":   asked,
 			"lie":     lie,
 			"tag":     func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
 			"logged":  logged,

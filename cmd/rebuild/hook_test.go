@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,5 +27,22 @@ func leftAside(ts *testscript.TestScript, e *docker.Engine, neg bool) {
 	found := slices.ContainsFunc(held.Refs(), func(ref string) bool { return strings.HasPrefix(ref, prefix) })
 	if found == neg {
 		ts.Fatalf("references %s are left: %v", prefix, found)
+	}
+}
+
+// push commits all that there is and pushes it: pushes ARG...
+func push(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("git", "add", "-A"))
+	if ts.Exec("git", "diff", "--cached", "--quiet") != nil {
+		ts.Check(ts.Exec("git", "commit", "-qm", "more"))
+	}
+	ts.Check(os.RemoveAll(ts.Getenv("GIT_TRACE")))
+	ts.Check(ts.Exec("git", append([]string{"push", "-q", "origin"}, args...)...))
+}
+
+// asked tells whether the last push was checked.
+func asked(ts *testscript.TestScript, neg bool, _ []string) {
+	if found := strings.Contains(ts.ReadFile(ts.Getenv("GIT_TRACE")), "--show-toplevel"); found == neg {
+		ts.Fatalf("checked: %v", found)
 	}
 }

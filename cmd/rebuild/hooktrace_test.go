@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rebuild/docker"
+	"rebuild/docker/enginetest"
+	"rebuild/hooks"
+)
+
+var (
+	traceRepos = flag.Int("trace.repos", 3, "random repositories to hold traces against plans of")
+	traceEdits = flag.Int("trace.edits", 30, "random commits of each")
+)
+
+// TestTraceExact holds what traces let go against plans: random repositories, random
+// commits, and pushes of one or several of them. A push that a trace lets go affects
+// nothing.
+func TestTraceExact(t *testing.T) {
+	e := enginetest.Connect(t)
+	seed := *oracleSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano()) % 1_000_000_000
+	}
+	busybox := fmt.Sprintf("rebuild-trace/os:%x", rand.Uint64())
+	enginetest.Busybox(t, e, busybox)
+	var pushes, unaffected, let int
+	for i := range *traceRepos {
+		t.Run(fmt.Sprint(seed+uint64(i)), func(t *testing.T) {
+			t.Logf("go test ./cmd/rebuild -run TestTraceExact -oracle.seed %d -trace.repos 1", seed+uint64(i))
+			r := rand.New(rand.NewPCG(seed+uint64(i), 3))
+			o := &oracle{engine: e, busybox: busybox}
+			c := o.checkout(t)
+			p := &pusher{engine: e, dir: c.dir, file: filepath.Join(t.TempDir(), "trace")}
+			t.Chdir(c.dir) // as a hook
+			now := generate(r)
+			c.write(t, now)
+			commits := []string{p.commit(t)}
+			for range *traceEdits {
+				kind := "other file"
+				if r.IntN(3) == 0 { // most of a repository is read by no image
+					name := filepath.Join(c.dir, "other", fmt.Sprint(r.IntN(4)))
+					if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(name, fmt.Append(nil, r.Uint64()), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					now, kind = change(r, now)
+					c.write(t, now)
+				}
+				commits = append(commits, p.commit(t))
+				base := commits[len(commits)-2]
+				if r.IntN(4) == 0 {
+					base = commits[r.IntN(len(commits))] // several at once, or back again
+				}
+				push := pushed{ref: "refs/heads/main", base: base, commit: commits[len(commits)-1]}
+				free := p.lets(t, push)
+				rebuilds, err := p.check(t, push, r.IntN(2) == 0)
+				pushes++
+				switch {
+				case free && err != nil:
+					t.Fatalf("%s: let go, but the check says: %v", kind, err)
+				case free && len(rebuilds) > 0:
+					t.Fatalf("%s: let go, but affects %v\n%s", kind, rebuilds, story(nil, now))
+				case err == nil && len(rebuilds) == 0:
+					unaffected++
+				}
+				if free {
+					let++
+				}
+			}
+		})
+	}
+	t.Logf("%d pushes, %d affect nothing, %d were let go", pushes, unaffected, let)
+	if let == 0 {
+		t.Error("no push was let go")
+	}
+}
+
+// pusher makes commits and checks them as a hook does.
+type pusher struct {
+	engine *docker.Engine // nil: nobody asks one
+	dir    string
+	file   string // of the trace
+}
+
+func (p *pusher) commit(t *testing.T) string {
+	t.Helper()
+	git(t, p.dir, "add", "-A")
+	git(t, p.dir, "-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "maintenance.auto=false", "-c", "gc.auto=0", "commit", "-q", "--allow-empty", "-m", "edit")
+	head, err := os.ReadFile(filepath.Join(p.dir, ".git", "refs", "heads", headName(t, p.dir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(head))
+}
+
+func headName(t *testing.T, dir string) string {
+	t.Helper()
+	head, err := os.ReadFile(filepath.Join(dir, ".git", "HEAD"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Base(strings.TrimSpace(string(head)))
+}
+
+func (p *pusher) lets(t *testing.T, c pushed) bool {
+	t.Helper()
+	g := &hooks.Guard{Trace: p.file}
+	return g.Lets(t.Context(), hooks.Push{Updates: []hooks.Update{{Local: c.commit, RemoteRef: c.ref, Remote: c.base}}})
+}
+
+// check gives what the plan of a push rebuilds, and with keep writes its trace.
+func (p *pusher) check(t *testing.T, c pushed, keep bool) ([]string, error) {
+	t.Helper()
+	ctx := t.Context()
+	h := &prePush{pushOptions: &pushOptions{mode: "plan"}, voice: newVoice(io.Discard, io.Discard), flags: flags{dir: p.dir, parallel: 1, all: true}}
+	if keep {
+		h.trace = p.file
+	}
+	var err error
+	if h.w, err = openWorkspace(ctx, h.voice, &h.flags); err != nil {
+		t.Fatal(err)
+	}
+	defer h.w.close()
+	if h.m, err = connect(ctx, &h.flags, false); err != nil {
+		t.Fatal(err)
+	}
+	defer h.m.engine.Close()
+	if p.engine != nil {
+		p.known(ctx, t, h)
+	}
+	h.m.open(ctx, h.w)
+	h.m.began = h.m.began.Add(time.Hour) // all files are old
+	h.flags.since, h.flags.exact, h.flags.at = c.base, true, c.commit
+	plan, err := h.w.newPlanning(ctx, nil, h.m, false)
+	if err != nil {
+		return nil, err
+	}
+	h.keepTrace(ctx, plan)
+	return plan.plan.Rebuilds(), nil
+}
+
+// known makes the engine the one that was used last.
+func (p *pusher) known(ctx context.Context, t *testing.T, h *prePush) {
+	t.Helper()
+	id, err := h.m.engine.ID(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := docker.UseEngine(filepath.Join(h.w.state, "records"), id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTraceKept: there is a trace only of a check in which nothing but files had a
+// part.
+func TestTraceKept(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent")
+	outside := t.TempDir()
+	for name, tt := range map[string]struct {
+		files map[string]string
+		after []string // git commands
+		kept  bool
+	}{
+		"files of the commits":         {kept: true},
+		"a base that nobody knows":     {files: map[string]string{"Dockerfile": "FROM python:3.11\nCOPY a /\n"}},
+		"a context elsewhere":          {files: map[string]string{"rebuild.yaml": "images:\n  app: {dockerfile: Dockerfile, contexts: {more: " + outside + "}}\n", "Dockerfile": "FROM scratch\nCOPY --from=more /x /\n"}},
+		"a definition elsewhere":       {files: map[string]string{"rebuild.yaml": "", "compose.yaml": "include: [" + outside + "/compose.yaml]\n"}},
+		"a Dockerfile that git alters": {files: map[string]string{".gitattributes": "Dockerfile eol=crlf\n"}},
+		"a file that git alters":       {files: map[string]string{".gitattributes": "a eol=crlf\n"}, kept: true},
+		"git alters all":               {after: []string{"config core.autocrlf true"}},
+		"objects that git replaces":    {after: []string{"replace HEAD HEAD~"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"rebuild.yaml": "images:\n  app: {dockerfile: Dockerfile}\n", "Dockerfile": "FROM scratch\nCOPY a /\n", "a": "a\n"}
+			maps.Copy(files, tt.files)
+			if err := os.WriteFile(filepath.Join(outside, "compose.yaml"), []byte("services:\n  app: {build: .}\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			git(t, dir, "init", "-q")
+			for name, text := range files {
+				if text == "" {
+					continue
+				}
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := &pusher{dir: dir, file: filepath.Join(t.TempDir(), "trace")}
+			base := p.commit(t)
+			push := pushed{ref: "refs/heads/main", base: base, commit: p.commit(t)}
+			for _, args := range tt.after {
+				git(t, dir, strings.Fields(args)...)
+			}
+			if _, err := p.check(t, push, true); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(p.file); (err == nil) != tt.kept {
+				t.Errorf("a trace is kept: %v", err)
+			}
+		})
+	}
+}
