@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,7 +118,13 @@ func Run(ctx context.Context, check []string, stdin *os.File) error {
 	if len(check) == 0 {
 		return errors.New("want a program to run, and its arguments")
 	}
-	if fi, err := stdin.Stat(); err == nil && fi.Mode()&os.ModeCharDevice != 0 {
+	program, err := exec.LookPath(check[0])
+	if err != nil {
+		return err
+	}
+	check = append([]string{program}, check[1:]...)
+	_, fromPreCommit := FromPreCommit(os.Getenv) // which tells of the push there
+	if fi, err := stdin.Stat(); fromPreCommit || err == nil && fi.Mode()&os.ModeCharDevice != 0 {
 		return instead(check, nil, os.Environ()) // it says what is amiss with a terminal
 	}
 	refs, err := io.ReadAll(stdin)
@@ -135,9 +142,6 @@ func Run(ctx context.Context, check []string, stdin *os.File) error {
 	env := os.Environ()
 	if g.Trace != "" {
 		env = append(env, TraceVar+"="+g.Trace)
-	}
-	if refs == nil {
-		refs = []byte{}
 	}
 	return instead(check, refs, env)
 }
