@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +46,36 @@ func planStories(t *testing.T, dir string) {
 			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no-engine.sock")
 			return gitEnv(env)
 		},
+		Condition: condition,
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"gitsays": gitSays},
 	})
+}
+
+// condition knows [git-hooks]: git takes hooks from its configuration.
+func condition(name string) (bool, error) {
+	if name != "git-hooks" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	out, err := exec.Command("git", "version").Output()
+	if err != nil {
+		return false, err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "git version %d.%d", &major, &minor); err != nil {
+		return false, err
+	}
+	return major > 2 || major == 2 && minor >= 54, nil
+}
+
+// gitSays puts a git on the PATH that says it is of another version: gitsays VERSION
+func gitSays(ts *testscript.TestScript, _ bool, args []string) {
+	dir := filepath.Join(ts.Getenv("WORK"), "git-"+args[0])
+	real, err := exec.LookPath("git")
+	ts.Check(err)
+	ts.Check(os.MkdirAll(dir, 0o755))
+	text := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != version ] || exec echo 'git version %s'\nexec '%s' \"$@\"\n", args[0], real)
+	ts.Check(os.WriteFile(filepath.Join(dir, "git"), []byte(text), 0o755))
+	ts.Setenv("PATH", dir+string(filepath.ListSeparator)+ts.Getenv("PATH"))
 }
 
 // gitEnv gives a story a git without the user's settings.
