@@ -27,7 +27,7 @@ func (t *Trace) Untouched(ctx context.Context, push Push) bool {
 	conversions := make(chan string, 1)
 	go func() { conversions <- Conversions(ctx, ".") }()
 	changes, ok := changesFrom(ctx, t.Commit, commits)
-	if <-conversions != t.Conversions || !ok {
+	if c := <-conversions; c == "" || c != t.Conversions || !ok {
 		return false
 	}
 	s := t.sight()
@@ -41,14 +41,14 @@ func (s Stamp) changed() bool {
 }
 
 // Conversions is the digest of those of git's settings that decide how the content of
-// a file differs from that of its blob. The attributes that they work with lie in
-// files.
+// a file differs from that of its blob; the attributes that they work with lie in files.
+// It is "" when git does not say.
 func Conversions(ctx context.Context, dir string) string {
 	cmd := exec.CommandContext(ctx, "git", "config", "-z", "--get-regexp", `^(core\.(autocrlf|eol|attributesfile)|filter\..*)$`)
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	if err != nil && !exited(err, 1) { // 1: there are none
-		return "unknown"
+		return ""
 	}
 	return digest(out)
 }

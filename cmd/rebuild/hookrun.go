@@ -96,7 +96,7 @@ func (h *prePush) run(ctx context.Context, push hooks.Push) error {
 func (h *prePush) check(ctx context.Context, c pushed) error {
 	f := h.flags
 	f.since, f.exact, f.at = c.base, true, c.commit
-	h.w.flags, h.w.commits = &f, nil
+	h.w.flags = &f
 	end := h.voice.hold()
 	u, err := h.unbuilt(ctx)
 	end(err != nil || u != nil)

@@ -40,6 +40,7 @@ func (w *workspace) newPlanning(ctx context.Context, args []string, m *memory, l
 	if w.flags.since != "" {
 		p.view = tree.Git
 	}
+	w.compareAnew()
 	base := w.openBaseline(ctx, p.view)
 	targetSide, err := w.targetTree(ctx, p)
 	if err != nil {

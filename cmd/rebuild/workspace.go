@@ -37,7 +37,7 @@ type workspace struct {
 	mu      sync.Mutex
 	trees   []*tree.Worktree   // guarded by mu: those that were opened
 	outside bool               // guarded by mu: a definition was sought outside of the tree
-	commits []*tree.CommitTree // guarded by mu: those that plans compared
+	commits []*tree.CommitTree // guarded by mu: those that the last plan compared
 }
 
 func openWorkspace(ctx context.Context, v *voice, f *flags) (*workspace, error) {
@@ -146,6 +146,13 @@ func (w *workspace) commit(ctx context.Context, rev string, view tree.View) (*tr
 		w.commits = append(w.commits, t)
 	}
 	return t, err
+}
+
+// compareAnew forgets the commits of the plan before.
+func (w *workspace) compareAnew() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.commits = nil
 }
 
 // readOutside reads a definition that lies outside of the tree.
