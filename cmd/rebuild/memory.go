@@ -101,8 +101,9 @@ func (m *memory) external(live bool) impact.Resolve {
 		if !b.Known && ctx.Err() != nil {
 			// The frontend asks for several images at once and, when one of them is no
 			// answer yet, gives up the others: that nothing was learnt must not be
-			// remembered.
-			return impact.Base{}, context.Cause(ctx)
+			// remembered. The cause is the error of that one, to which the frontend adds
+			// where it came from: it is not ours to give to another.
+			return impact.Base{}, ctx.Err()
 		}
 		m.bases[ref] = b
 		return b, nil

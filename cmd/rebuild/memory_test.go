@@ -26,9 +26,12 @@ func TestExternalCancelled(t *testing.T) {
 	if _, err := m.held(); err != nil {
 		t.Fatal(err)
 	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if b, err := external(gone, ref, ""); !errors.Is(err, context.Canceled) {
+	// The frontend writes into the errors that it is given, so two references never get
+	// the same one.
+	gone, cancel := context.WithCancelCause(t.Context())
+	other := errors.New("the error of another reference")
+	cancel(other)
+	if b, err := external(gone, ref, ""); !errors.Is(err, context.Canceled) || errors.Is(err, other) {
 		t.Errorf("given up: %+v %v", b, err)
 	}
 	if b, err := external(t.Context(), ref, ""); err != nil || !b.Known {
