@@ -35,7 +35,7 @@ func Lets(ctx context.Context, trace string, push Push) bool {
 // run.
 func Run(ctx context.Context, check []string, stdin *os.File) error {
 	if len(check) == 0 {
-		return errors.New("want a program to run, and its arguments")
+		return errors.New("usage: rebuild-pre-push PROGRAM [ARG...]")
 	}
 	program, err := exec.LookPath(check[0])
 	if err != nil {

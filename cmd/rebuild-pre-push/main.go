@@ -19,6 +19,7 @@ import (
 func main() {
 	if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
 		fmt.Fprintf(os.Stderr, "rebuild: error: pre-push: %v\n", err)
+		fmt.Fprintln(os.Stderr, "rebuild: hint: git push --no-verify pushes without a check")
 		os.Exit(2)
 	}
 }

@@ -84,7 +84,7 @@ func TestTraceExact(t *testing.T) {
 		})
 	}
 	t.Logf("%d pushes, %d affect nothing, %d were let go", pushes, unaffected, let)
-	if let == 0 {
+	if pushes >= 1000 && let == 0 { // of a few it may be; the story untouched says which must be
 		t.Error("no push was let go")
 	}
 }
@@ -168,6 +168,8 @@ func (p *pusher) known(ctx context.Context, t *testing.T, h *prePush) {
 // part.
 func TestTraceKept(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent")
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull) // the user's may convert
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	outside := t.TempDir()
 	for name, tt := range map[string]struct {
 		files map[string]string
