@@ -34,7 +34,7 @@ func (a audited) outcome() Outcome {
 	}}
 	ip := &impact.ImagePlan{Name: a.name, Action: impact.Rebuild, Layers: []impact.LayerPlan{{Index: 1, Name: "FROM os", State: impact.Cached}}}
 	for _, kind := range a.reasons {
-		ip.Reasons = append(ip.Reasons, impact.Reason{Kind: kind})
+		ip.Reasons = append(ip.Reasons, impact.Reason{Kind: impact.ReasonKind(kind)})
 	}
 	res := &Result{Chain: []string{"new"}, Config: "c"}
 	for i, key := range a.keys {
@@ -43,7 +43,7 @@ func (a audited) outcome() Outcome {
 			Key: key, Floor: key, Op: key, Inputs: []int{0}, Stage: "stage-0", File: "Dockerfile", Line: 2 + i, Instruction: name, Name: name,
 		})
 		ip.Layers = append(ip.Layers, impact.LayerPlan{
-			Index: 2 + i, Name: name, State: a.states[i], Step: true, Dockerfile: "Dockerfile", Line: 2 + i, Instruction: name,
+			Index: 2 + i, Name: name, State: impact.LayerState(a.states[i]), Step: true, Dockerfile: "Dockerfile", Line: 2 + i, Instruction: name,
 		})
 		res.Steps = append(res.Steps, Step{Name: name, Cached: !slices.Contains(a.ran, i), Started: auditDay, Completed: auditDay})
 	}
@@ -64,7 +64,7 @@ func has(keys ...impact.Digest) map[string]*Record {
 	return map[string]*Record{"before": {Image: "before", ImageID: "i", State: st, Built: auditDay}}
 }
 
-const inv, cac = impact.Invalidated, impact.Cached
+const inv, cac = string(impact.Invalidated), string(impact.Cached)
 
 func TestAudit(t *testing.T) {
 	keys := []impact.Digest{"a", "b"}
@@ -102,11 +102,11 @@ func TestAudit(t *testing.T) {
 			before: has("f"), layers: map[string]int{apartContent: 1}},
 		"floor seen": {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: layer(0, func(l *impact.StateLayer) { l.Floor = "f" })},
 			seen: []impact.Digest{"f"}, layers: map[string]int{apartContent: 1}},
-		"inline document": {image: audited{states: []string{cac, cac}, keys: keys, ran: []int{0}, edit: layer(0, func(l *impact.StateLayer) { l.Line, l.Stage = 0, "" })},
+		"inline document": {image: audited{states: []string{cac, cac}, keys: keys, ran: []int{0}, edit: layer(0, func(l *impact.StateLayer) { l.Line, l.Stage, l.Inline = 0, "", true })},
 			before: has("a", "b"), layers: map[string]int{apartInline: 1}},
-		"link, copied": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Instruction = "COPY --link a /" })},
+		"link, copied": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Link = true })},
 			before: has("a"), copiesLink: true, layers: map[string]int{apartLink: 1}},
-		"link, merged": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Instruction = "COPY --link a /" })},
+		"link, merged": {image: audited{states: []string{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Link = true })},
 			before: has("a"), misses: []string{Unsound}},
 		"on one that always runs": {image: audited{states: []string{cac, cac}, keys: keys, ran: []int{0, 1}, edit: func(o *Outcome) {
 			o.build.state.Layers[2].Always, o.build.state.Layers[3].Inputs = true, []int{2}
@@ -203,7 +203,7 @@ func checkTally(t *testing.T, a *Audit) {
 // An image that came out as it was, with nothing run.
 func TestAuditForNothing(t *testing.T) {
 	same := func(change func(*Outcome)) audited {
-		return audited{name: "app", states: []string{cac}, keys: []impact.Digest{"a"}, reasons: []string{impact.ReasonFile}, edit: func(o *Outcome) {
+		return audited{name: "app", states: []string{cac}, keys: []impact.Digest{"a"}, reasons: []string{string(impact.ReasonFile)}, edit: func(o *Outcome) {
 			o.Result.Chain = []string{"old"}
 			change(o)
 		}}
@@ -221,7 +221,7 @@ func TestAuditForNothing(t *testing.T) {
 		"forced":         {image: same(func(o *Outcome) { o.build.foretold.Reasons[0].Kind = impact.ReasonForced }), apart: "-"},
 		"failed before":  {image: same(func(o *Outcome) { o.build.foretold.Reasons[0].Kind = impact.ReasonFailed }), apart: "-"},
 		"a tag": {image: same(func(o *Outcome) {
-			o.build.foretold.Reasons[0] = impact.Reason{Kind: impact.ReasonConfig, Detail: "tag a:2"}
+			o.build.foretold.Reasons[0] = impact.Reason{Kind: impact.ReasonConfig, Field: impact.FieldTag}
 		}), apart: "-"},
 		"unsure":          {image: same(func(o *Outcome) { o.build.foretold.Unsure = true }), apart: apartContent},
 		"a parent's wake": {image: same(func(o *Outcome) { o.build.foretold.Reasons[0].Kind = impact.ReasonParent }), apart: apartContent},

@@ -282,7 +282,7 @@ func (c *comparison) whyRan(o Outcome, l impact.StateLayer, f foundation) string
 		return apartEdited
 	case inline(l):
 		return apartInline
-	case c.copiesLink && linked(l):
+	case c.copiesLink && l.Link:
 		return apartLink
 	case f.always:
 		return apartAlways
@@ -309,7 +309,7 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer, f foundation) stri
 		return apartEdited
 	case inline(l):
 		return apartInline
-	case c.copiesLink && linked(l):
+	case c.copiesLink && l.Link:
 		return apartLink
 	case c.copiesLink && f.behind:
 		return apartBehind
@@ -356,7 +356,7 @@ func byContent(ip *impact.ImagePlan) bool {
 		case impact.ReasonMissing, impact.ReasonNew, impact.ReasonFailed, impact.ReasonForced:
 			return true
 		}
-		return r.Kind == impact.ReasonConfig && strings.HasPrefix(r.Detail, "tag ")
+		return r.Kind == impact.ReasonConfig && r.Field == impact.FieldTag
 	})
 }
 
@@ -400,8 +400,9 @@ func (c *comparison) witness(b *imageBuild, l impact.StateLayer, f foundation) w
 	return w
 }
 
-// inline tells whether a layer is the text of a heredoc.
-func inline(l impact.StateLayer) bool { return l.Line == 0 && l.Stage == "" }
+// inline tells whether a layer is the text of a heredoc, or something else that many
+// layers have the name of: these cannot be told apart in what BuildKit ran.
+func inline(l impact.StateLayer) bool { return l.Inline || l.Remote && l.Line == 0 }
 
 // behindLink tells of wildcards in a folder that a symlink leads to. Engines that copy
 // --link (before 23) look for matches without following it, and find none.
@@ -421,8 +422,6 @@ func behindLink(st *impact.State, l impact.StateLayer) bool {
 	}
 	return false
 }
-
-func linked(l impact.StateLayer) bool { return strings.Contains(l.Instruction, "--link") }
 
 // newKeys are the keys that no record had, of all images whose build was begun:
 // also one that failed, or was cancelled, leaves layers behind.

@@ -10,6 +10,11 @@ type Layer struct {
 	Compared []int       // those of Inputs that BuildKit compares by the files taken, not by their key
 	Always   bool        // runs on each build (no-cache)
 	Remote   bool        // what it holds is known only when it is fetched
+	Link     bool        // of a COPY or ADD --link
+
+	// Inline says that it holds nothing but what an instruction says, and has no place
+	// and no name of its own: a heredoc, the folder of a cache mount.
+	Inline bool
 
 	// FilesOnly says of an image that only files are taken from it (COPY --from), not
 	// its config.

@@ -10,15 +10,19 @@ import (
 // Action is what a plan does with an image.
 type Action string
 
+// The actions of a plan.
 const (
 	Rebuild Action = "rebuild"
 	Keep    Action = "keep"
 )
 
-// Layer states of a plan.
+// LayerState is what a build will find of a layer.
+type LayerState string
+
+// The states of a plan's layers.
 const (
-	Invalidated = "invalidated" // a build runs it
-	Cached      = "cached"      // a build finds it in its cache
+	Invalidated LayerState = "invalidated" // a build runs it
+	Cached      LayerState = "cached"      // a build finds it in its cache
 )
 
 // Plan says per image whether to rebuild it, and why. Its JSON form is stable:
@@ -35,11 +39,22 @@ type Plan struct {
 	Estimate *float64    `json:"estimate_s"` // seconds; null without history
 }
 
+// SideKind says what a plan compares.
+type SideKind string
+
+// What a plan compares.
+const (
+	SideWorktree SideKind = "worktree" // the files of the working tree
+	SideCommit   SideKind = "commit"
+	SideRecords  SideKind = "records" // what the last builds saw
+	SideNothing  SideKind = "nothing" // a branch that the remote does not have yet
+)
+
 // Side is the baseline or the target of a plan.
 type Side struct {
-	Kind   string `json:"kind"` // "commit", "worktree", "records"
-	Rev    string `json:"rev,omitempty"`
-	Commit string `json:"commit,omitempty"`
+	Kind   SideKind `json:"kind"`
+	Rev    string   `json:"rev,omitempty"`    // as it was asked for
+	Commit string   `json:"commit,omitempty"` // full id
 }
 
 // ImagePlan is the decision on one image.
@@ -64,15 +79,16 @@ type ImagePlan struct {
 
 // LayerPlan is what a build will do with one layer.
 type LayerPlan struct {
-	Index       int    `json:"index"` // from 1, within the image
-	Stage       string `json:"stage"`
-	Dockerfile  string `json:"dockerfile"`
-	Line        int    `json:"line"`
-	Instruction string `json:"instruction"`
-	State       string `json:"state"`
-	Name        string `json:"-"` // BuildKit's
-	Op          Digest `json:"-"`
-	Step        bool   `json:"-"` // something that a build can execute
+	Index       int        `json:"index"` // from 1, within the image
+	Stage       string     `json:"stage"`
+	Dockerfile  string     `json:"dockerfile"`
+	Line        int        `json:"line"`
+	Instruction string     `json:"instruction"`
+	State       LayerState `json:"state"`
+	Link        bool       `json:"link,omitempty"` // of a COPY or ADD --link
+	Name        string     `json:"-"`              // BuildKit's
+	Op          Digest     `json:"-"`
+	Step        bool       `json:"-"` // something that a build can execute
 }
 
 // WaitsOnly tells whether an image is rebuilt only because a parent is: when
@@ -104,11 +120,11 @@ func (p *Plan) Image(name string) *ImagePlan {
 
 // Facts are what only the engine, the records and the user know about images.
 type Facts struct {
-	Missing map[string]string // image -> what is amiss: its tag is gone, or points elsewhere
-	Failed  map[string]bool   // its last build failed, on these very inputs
-	Moved   map[string]string // image -> a parent that is no longer what it was built on
-	Forced  map[string]bool   // the user asks for it
-	NoCache bool              // what is built runs every layer
+	Missing map[string]Missing // image -> what the engine lacks of it
+	Failed  map[string]bool    // its last build failed, on these very inputs
+	Moved   map[string]string  // image -> a parent that is no longer what it was built on
+	Forced  map[string]bool    // the user asks for it
+	NoCache bool               // what is built runs every layer
 }
 
 // Inputs are what a plan is made of.
@@ -133,7 +149,7 @@ func Make(ctx context.Context, in Inputs) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newComparison(ctx, in)
+	c := newComparison(in)
 	selected := withParents(in.Target, in.Selected)
 	p := &Plan{
 		Version:  1,
@@ -145,7 +161,7 @@ func Make(ctx context.Context, in Inputs) (*Plan, error) {
 		Warnings: slices.Clone(in.Target.Catalog.Warnings),
 	}
 	for _, name := range in.Target.Catalog.Names() {
-		ip := c.image(name)
+		ip := c.image(ctx, name)
 		ip.Phase = phaseOf[name]
 		ip.Selected = selected[name]
 		p.Images = append(p.Images, ip)
@@ -235,7 +251,7 @@ func (p *Plan) Rebuilds() []string {
 	return names
 }
 
-func describeArgs(a, b map[string]string) []string {
+func changedArgs(a, b map[string]string) []string {
 	var names []string
 	for k, v := range b {
 		if old, ok := a[k]; !ok || old != v {

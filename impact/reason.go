@@ -2,47 +2,85 @@ package impact
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// Kinds of reasons.
+// ReasonKind says what caused a rebuild.
+type ReasonKind string
+
+// The kinds of reasons, and the fields of a Reason that they set. All but the last
+// six set Layer, where the cause reaches one.
 const (
-	ReasonFile       = "file"       // a file that a layer reads
-	ReasonDockerfile = "dockerfile" // the Dockerfile's text
-	ReasonIgnore     = "ignore"     // the ignore file changed what a layer reads
-	ReasonArg        = "arg"        // a build argument
-	ReasonConfig     = "config"     // the definition: tag, target, context, label, ...
-	ReasonParent     = "parent"     // an in-repo image that it reads
-	ReasonBase       = "base"       // an external base moved
-	ReasonMissing    = "missing"    // not in the engine
-	ReasonNew        = "new"        // not in the baseline
-	ReasonFailed     = "failed"     // its last build failed
-	ReasonForced     = "forced"     // asked for
+	ReasonFile       ReasonKind = "file"       // a file that a layer reads: Path, Change ("" when it is not known)
+	ReasonDockerfile ReasonKind = "dockerfile" // the Dockerfile's text: Path, or Fault when it cannot be built now
+	ReasonIgnore     ReasonKind = "ignore"     // the ignore file changed what a layer reads: Path
+	ReasonArg        ReasonKind = "arg"        // a build argument: Arg, Old, New
+	ReasonConfig     ReasonKind = "config"     // the definition: Field, Old, New
+	ReasonParent     ReasonKind = "parent"     // an in-repo image that it reads: Image
+	ReasonBase       ReasonKind = "base"       // an external base moved: Image
+	ReasonMissing    ReasonKind = "missing"    // not in the engine: Missing, Ref
+	ReasonNew        ReasonKind = "new"        // not in the baseline
+	ReasonFailed     ReasonKind = "failed"     // its last build failed
+	ReasonForced     ReasonKind = "forced"     // asked for
 )
 
-// Reason is one cause of a rebuild. Which fields are set depends on the kind.
+// ConfigField names what of an image's definition changed.
+type ConfigField string
+
+// The fields of a definition that a reason can name.
+const (
+	FieldOther      ConfigField = ""    // a label, a named context, a platform, ...
+	FieldTag        ConfigField = "tag" // New: a tag that the baseline does not have
+	FieldDockerfile ConfigField = "dockerfile"
+	FieldContext    ConfigField = "context"
+	FieldTarget     ConfigField = "target"
+)
+
+// MissingKind says in which way an image is not in the engine.
+type MissingKind string
+
+// The ways in which an image is not in the engine.
+const (
+	TagAbsent  MissingKind = "tag-absent"  // there is none of that tag
+	ImageGone  MissingKind = "image-gone"  // what the last build made
+	TagGone    MissingKind = "tag-gone"    // the image is there without it
+	TagMoved   MissingKind = "tag-moved"   // the tag is another image's
+	OtherFiles MissingKind = "other-files" // the image was last built from other files
+)
+
+// Missing is what the engine lacks of an image.
+type Missing struct {
+	Kind MissingKind
+	Ref  string // the tag; "" when it is not about one
+}
+
+// Reason is one cause of a rebuild, as data: the words are made by who prints it.
+// Which fields are set depends on the kind.
 type Reason struct {
-	Kind   string `json:"kind"`
-	Path   string `json:"path,omitempty"`
-	Change string `json:"change,omitempty"` // "added", "removed", "modified"
-	Layer  int    `json:"layer,omitempty"`  // index of the first layer that it invalidates
-	Image  string `json:"image,omitempty"`
-	Arg    string `json:"arg,omitempty"`
-	Detail string `json:"detail,omitempty"`
+	Kind    ReasonKind  `json:"kind"`
+	Path    string      `json:"path,omitempty"`
+	Change  ChangeKind  `json:"change,omitempty"`
+	Layer   int         `json:"layer,omitempty"` // index of the first layer that it invalidates
+	Image   string      `json:"image,omitempty"`
+	Arg     string      `json:"arg,omitempty"`
+	Field   ConfigField `json:"field,omitempty"`
+	Old     *string     `json:"old,omitempty"` // nil: there was none
+	New     *string     `json:"new,omitempty"` // nil: there is none
+	Missing MissingKind `json:"missing,omitempty"`
+	Ref     string      `json:"ref,omitempty"`
+	Fault   *Fault      `json:"fault,omitempty"` // why it cannot be built now
 }
 
 // comparison decides image by image.
 type comparison struct {
 	Inputs
-	ctx     context.Context
 	keys    map[Digest]bool // of all layers of the baseline
 	changed map[string]Change
 }
 
-func newComparison(ctx context.Context, in Inputs) *comparison {
-	c := &comparison{Inputs: in, ctx: ctx, keys: map[Digest]bool{}, changed: map[string]Change{}}
+func newComparison(in Inputs) *comparison {
+	c := &comparison{Inputs: in, keys: map[Digest]bool{}, changed: map[string]Change{}}
 	for _, st := range in.Baseline.States {
 		for _, l := range st.Layers {
 			c.keys[l.Key] = true
@@ -61,7 +99,7 @@ func (c *comparison) changes() []Change {
 }
 
 // image decides on one image. Each exit from it names its reason.
-func (c *comparison) image(name string) ImagePlan {
+func (c *comparison) image(ctx context.Context, name string) ImagePlan {
 	b, t := c.Baseline.States[name], c.Target.States[name]
 	ip := ImagePlan{Name: name, Tags: t.Tags, Action: Keep, Reasons: []Reason{}, Parents: c.Target.ParentsOf(name), Err: t.Err}
 	index := c.layers(&ip, t)
@@ -69,18 +107,18 @@ func (c *comparison) image(name string) ImagePlan {
 	case b == nil:
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonNew})
 	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil:
-		ip.Reasons = append(ip.Reasons, c.explain(b, t, index)...)
+		ip.Reasons = append(ip.Reasons, c.explain(ctx, b, t, index)...)
 		ip.Unsure = t.Floor == b.Floor && t.Config == b.Config && (t.Err == nil) == (b.Err == nil)
 	}
 	if b != nil {
 		for _, tag := range t.Tags {
 			if !slices.Contains(b.Tags, tag) {
-				ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonConfig, Detail: "tag " + tag})
+				ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonConfig, Field: FieldTag, New: &tag})
 			}
 		}
 	}
-	if what, ok := c.Facts.Missing[name]; ok && b != nil {
-		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonMissing, Detail: what})
+	if m, ok := c.Facts.Missing[name]; ok && b != nil {
+		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonMissing, Missing: m.Kind, Ref: m.Ref})
 	}
 	if parent, ok := c.Facts.Moved[name]; ok && b != nil {
 		r := Reason{Kind: ReasonParent, Image: parent}
@@ -122,7 +160,7 @@ func (c *comparison) layers(ip *ImagePlan, t *State) []int {
 		}
 		lp := LayerPlan{
 			Index: len(ip.Layers) + 1, Stage: l.Stage, Dockerfile: l.File, Line: l.Line, Instruction: l.Instruction,
-			State: Cached, Name: l.Name, Op: l.Op, Step: l.step(),
+			State: Cached, Link: l.Link, Name: l.Name, Op: l.Op, Step: l.step(),
 		}
 		if !c.keys[l.Key] {
 			lp.State = Invalidated
@@ -134,7 +172,7 @@ func (c *comparison) layers(ip *ImagePlan, t *State) []int {
 }
 
 // explain finds the causes of a difference between two states of an image.
-func (c *comparison) explain(b, t *State, index []int) []Reason {
+func (c *comparison) explain(ctx context.Context, b, t *State, index []int) []Reason {
 	e := &explanation{c: c, b: b, t: t, used: make([]bool, len(b.Layers))}
 	for i, old := range b.Layers {
 		e.used[i] = slices.ContainsFunc(t.Layers, func(l StateLayer) bool { return l.Key == old.Key })
@@ -143,13 +181,13 @@ func (c *comparison) explain(b, t *State, index []int) []Reason {
 		if !l.Listed() || c.inBaseline(b, l.Key) {
 			continue
 		}
-		e.layer(l, index[i])
+		e.layer(ctx, l, index[i])
 	}
 	if len(e.reasons) == 0 || t.Config != b.Config {
 		e.text(0)
 	}
 	if len(e.reasons) == 0 && t.Err != nil {
-		e.add(Reason{Kind: ReasonDockerfile, Path: t.Err.Path, Detail: t.Err.Cause})
+		e.add(Reason{Kind: ReasonDockerfile, Path: t.Err.Path, Fault: t.Err})
 	}
 	if len(e.reasons) == 0 { // the definition's parts that no field names
 		e.add(Reason{Kind: ReasonConfig})
@@ -171,8 +209,8 @@ type explanation struct {
 }
 
 func (e *explanation) add(r Reason) {
-	same := func(o Reason) bool {
-		return o.Kind == r.Kind && o.Path == r.Path && o.Image == r.Image && o.Arg == r.Arg && o.Detail == r.Detail
+	same := func(o Reason) bool { // the values follow from these: all are of one pair of states
+		return o.Kind == r.Kind && o.Path == r.Path && o.Image == r.Image && o.Arg == r.Arg && o.Field == r.Field
 	}
 	if !slices.ContainsFunc(e.reasons, same) {
 		e.reasons = append(e.reasons, r)
@@ -180,7 +218,7 @@ func (e *explanation) add(r Reason) {
 }
 
 // layer explains one layer that the image did not have.
-func (e *explanation) layer(l StateLayer, index int) {
+func (e *explanation) layer(ctx context.Context, l StateLayer, index int) {
 	if l.From != "" {
 		e.from(l, index)
 		return
@@ -192,7 +230,7 @@ func (e *explanation) layer(l StateLayer, index int) {
 	}
 	for i, r := range l.Reads {
 		if i < len(old.Reads) && old.Reads[i].Digest != r.Digest {
-			e.read(old.Reads[i], r, index)
+			e.read(ctx, old.Reads[i], r, index)
 		}
 	}
 }
@@ -249,14 +287,17 @@ func (e *explanation) text(index int) {
 	if b.Text != t.Text && b.Dockerfile == t.Dockerfile {
 		e.add(Reason{Kind: ReasonDockerfile, Path: t.Dockerfile, Layer: index})
 	}
-	for _, name := range describeArgs(b.Args, t.Args) {
-		e.add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Detail: argChange(b.Args, t.Args, name)})
+	for _, name := range changedArgs(b.Args, t.Args) {
+		e.add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Old: valueOf(b.Args, name), New: valueOf(t.Args, name)})
 	}
-	for _, f := range []struct{ what, old, new string }{
-		{"Dockerfile", b.Dockerfile, t.Dockerfile}, {"context", b.Context, t.Context}, {"target", b.Target, t.Target},
+	for _, f := range []struct {
+		field    ConfigField
+		old, new string
+	}{
+		{FieldDockerfile, b.Dockerfile, t.Dockerfile}, {FieldContext, b.Context, t.Context}, {FieldTarget, b.Target, t.Target},
 	} {
 		if f.old != f.new {
-			e.add(Reason{Kind: ReasonConfig, Layer: index, Detail: fmt.Sprintf("%s %q, was %q", f.what, f.new, f.old)})
+			e.add(Reason{Kind: ReasonConfig, Field: f.field, Layer: index, Old: &f.old, New: &f.new})
 		}
 	}
 	if b.Rest != t.Rest {
@@ -277,27 +318,22 @@ func (e *explanation) text(index int) {
 	}
 }
 
-func argChange(b, t map[string]string, name string) string {
-	old, had := b[name]
-	now, has := t[name]
-	switch {
-	case !had:
-		return fmt.Sprintf("now %q", now)
-	case !has:
-		return fmt.Sprintf("gone, was %q", old)
+func valueOf(args map[string]string, name string) *string {
+	if v, ok := args[name]; ok {
+		return &v
 	}
-	return fmt.Sprintf("now %q, was %q", now, old)
+	return nil
 }
 
 // read explains a selection that holds something else than before.
-func (e *explanation) read(old, now StateRead, index int) {
+func (e *explanation) read(ctx context.Context, old, now StateRead, index int) {
 	digest := now.Digest
 	files := e.files(now)
 	if !slices.Equal(old.Ignore.Patterns, now.Ignore.Patterns) && e.c.TargetFiles != nil {
 		// What would the new tree hold under the old ignore file?
 		sel := now.Selection
 		sel.Ignore = old.Ignore
-		rd, err := e.c.TargetFiles.Read(e.c.ctx, sel)
+		rd, err := e.c.TargetFiles.Read(ctx, sel)
 		if err != nil || rd.Digest != now.Digest {
 			path := now.Ignore.File
 			if path == "" {

@@ -239,7 +239,7 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 	st.Layers = make([]StateLayer, len(g.Layers))
 	for i, l := range g.Layers {
 		sl := StateLayer{
-			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always, Remote: l.Remote,
+			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always, Remote: l.Remote, Link: l.Link, Inline: l.Inline,
 			Stage: l.Stage, File: l.File, Line: l.Line, Instruction: l.Instruction, Name: l.Name,
 		}
 		inputs, floors := make([]Digest, len(l.Inputs)), make([]Digest, len(l.Inputs))

@@ -210,11 +210,22 @@ func decisions(p *Plan) string {
 		}
 		var why []string
 		for _, r := range im.Reasons {
-			s := r.Kind
-			for _, what := range []string{r.Path, r.Image, r.Arg, r.Detail} {
+			s := string(r.Kind)
+			for _, what := range []string{r.Path, r.Image, r.Arg, string(r.Field), string(r.Missing), r.Ref} {
 				if what != "" {
 					s += " " + what
 				}
+			}
+			for _, value := range []struct {
+				name string
+				is   *string
+			}{{"now", r.New}, {"was", r.Old}} {
+				if value.is != nil {
+					s += fmt.Sprintf(" %s %q", value.name, *value.is)
+				}
+			}
+			if r.Fault != nil {
+				s += " " + r.Fault.Cause
 			}
 			why = append(why, s)
 		}
@@ -296,9 +307,9 @@ func TestDefinitionChanges(t *testing.T) {
 		edit func(*Image)
 		want string
 	}{
-		{"an argument", func(im *Image) { im.Args = map[string]string{"V": "2"} }, `a: arg V now "2", was "1"`},
+		{"an argument", func(im *Image) { im.Args = map[string]string{"V": "2"} }, `a: arg V now "2" was "1"`},
 		{"an argument that nothing uses", func(im *Image) { im.Args = map[string]string{"V": "1", "W": "1"} }, ""},
-		{"a tag", func(im *Image) { im.Tags = []string{"a", "b"} }, "a: config tag b"},
+		{"a tag", func(im *Image) { im.Tags = []string{"a", "b"} }, `a: config tag now "b"`},
 		{"a tag less", func(im *Image) { im.Tags = nil }, ""},
 		{"the same text in another file", func(im *Image) { im.Dockerfile = "b.df" }, ""},
 	} {
@@ -390,12 +401,12 @@ func TestFacts(t *testing.T) {
 	cat := images("base", "asr", "mux", "tool")
 	s := snapshot(t, cat, pipeline)
 	p, err := Make(t.Context(), Inputs{Baseline: s, Target: s, Selected: []string{"asr"}, Facts: Facts{
-		Missing: map[string]string{"base": "gone"}, Failed: map[string]bool{"asr": true}, Moved: map[string]string{"mux": "base"},
+		Missing: map[string]Missing{"base": {Kind: TagGone, Ref: "b:1"}}, Failed: map[string]bool{"asr": true}, Moved: map[string]string{"mux": "base"},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := decisions(p); got != "base: missing gone; asr: failed; mux: parent base" {
+	if got := decisions(p); got != "base: missing tag-gone b:1; asr: failed; mux: parent base" {
 		t.Errorf("got %s", got)
 	}
 	if got := p.Rebuilds(); !slices.Equal(got, []string{"base", "asr"}) {

@@ -73,6 +73,8 @@ type StateLayer struct {
 	Name        string      `json:"name,omitempty"`
 	Always      bool        `json:"always,omitempty"`
 	Remote      bool        `json:"remote,omitempty"`
+	Link        bool        `json:"link,omitempty"`   // as Layer.Link
+	Inline      bool        `json:"inline,omitempty"` // as Layer.Inline
 }
 
 // StateRead is a selection with the digest of what it held.

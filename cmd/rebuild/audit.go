@@ -88,6 +88,7 @@ type datedMiss struct {
 	Date   time.Time `json:"date"`
 	Engine string    `json:"engine"` // its version
 	docker.Miss
+	Reasons []detailed `json:"reasons,omitempty"`
 }
 
 func sumAudits(audits []docker.Audit) auditSum {
@@ -99,7 +100,7 @@ func sumAudits(audits []docker.Audit) auditSum {
 			sum.Since = &audits[i].Ended
 		}
 		for _, miss := range a.Misses {
-			sum.Misses = append(sum.Misses, datedMiss{Date: a.Ended, Engine: a.Engine, Miss: miss})
+			sum.Misses = append(sum.Misses, datedMiss{Date: a.Ended, Engine: a.Engine, Miss: miss, Reasons: withDetails(miss.Reasons)})
 		}
 		a.Keys = nil // they are for later audits, and many
 		whole.Add(&a)

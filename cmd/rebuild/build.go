@@ -242,7 +242,11 @@ func (w *workspace) newWork(ctx context.Context, p *planning) (docker.Work, erro
 	if w.flags.since != "" && !w.flags.noCache && !w.flags.pull && !w.flags.push {
 		work.UpToDate = func(name string) bool {
 			rec := p.records[name]
-			return rec != nil && builtFrom(rec, states.States[name]) && amiss(p.target.Catalog, name, rec, held) == ""
+			if rec == nil || !builtFrom(rec, states.States[name]) {
+				return false
+			}
+			_, lacks := amiss(p.target.Catalog, name, rec, held)
+			return !lacks
 		}
 	}
 	return work, nil

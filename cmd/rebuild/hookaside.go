@@ -104,7 +104,7 @@ func (a *aside) request(ctx context.Context, name string) (docker.Request, error
 	}
 	req.Image.Contexts = slices.Clone(req.Image.Contexts)
 	req.Image.Pull, req.Pull = false, false // no registry has these references
-	ref := fmt.Sprintf("%s%s:%.12s", a.prefix, shortDigest("image", name), a.prep.tree.Source().Commit)
+	ref := fmt.Sprintf("%s%s:%.12s", a.prefix, shortDigest("image", name), a.prep.tree.Side().Commit)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, parent := range a.prep.states.States[name].Parents {

@@ -30,7 +30,7 @@ func (h *prePush) keepTrace(ctx context.Context, p *planning) {
 }
 
 func (h *prePush) traceOf(ctx context.Context, p *planning) (*hooks.Trace, bool) {
-	t := &hooks.Trace{Commit: p.tree.Source().Commit, Conversions: hooks.Conversions(ctx, h.w.root)}
+	t := &hooks.Trace{Commit: p.tree.Side().Commit, Conversions: hooks.Conversions(ctx, h.w.root)}
 	if ok := lookedIn(h.w, t); !ok || t.Conversions == "" || h.w.repo.MayReplace() {
 		return nil, false
 	}

@@ -221,9 +221,9 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			}
 			lv := layerVerdict{LayerPlan: lp, ran: ran[l.Key]}
 			switch {
-			case lp.Line == 0 && lp.Stage == "":
+			case l.Inline || l.Remote && l.Line == 0:
 				lv.apart = "inline document"
-			case strings.Contains(lp.Instruction, "--link"):
+			case lp.Link:
 				lv.apart = "--link, a plain copy on engines before 23"
 			case remote[lp.Name]:
 				lv.apart = "a remote source, looked at by each build"
@@ -317,8 +317,8 @@ var missingBelow = regexp.MustCompile(`/\S*[*?\[].* is not in the build context`
 // the engine or the records tell.
 func byContent(ip *impact.ImagePlan) bool {
 	return !slices.ContainsFunc(ip.Reasons, func(r impact.Reason) bool {
-		return slices.Contains([]string{impact.ReasonMissing, impact.ReasonNew, impact.ReasonFailed, impact.ReasonForced}, r.Kind) ||
-			r.Kind == impact.ReasonConfig && strings.HasPrefix(r.Detail, "tag ")
+		return slices.Contains([]impact.ReasonKind{impact.ReasonMissing, impact.ReasonNew, impact.ReasonFailed, impact.ReasonForced}, r.Kind) ||
+			r.Kind == impact.ReasonConfig && r.Field == impact.FieldTag
 	})
 }
 

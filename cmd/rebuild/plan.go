@@ -37,7 +37,7 @@ func runPlan(ctx context.Context, v *voice, f *flags, args []string) error {
 		return err
 	}
 	if f.format == "json" {
-		err = json.NewEncoder(v.out).Encode(p.plan)
+		err = json.NewEncoder(v.out).Encode(jsonOf(p.plan))
 	} else {
 		printPlan(v, p.plan)
 	}

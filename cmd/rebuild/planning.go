@@ -108,15 +108,14 @@ func (w *workspace) targetTree(ctx context.Context, p *planning) (impact.Side, e
 			return impact.Side{}, err
 		}
 		p.tree, p.save = wt, wt.Save
-		return impact.Side{Kind: tree.KindWorktree}, nil
+		return wt.Side(), nil
 	}
 	t, err := w.commit(ctx, w.flags.at, p.view)
 	if err != nil {
 		return impact.Side{}, err
 	}
 	p.tree = t
-	src := t.Source()
-	return impact.Side{Kind: src.Kind, Rev: src.Rev, Commit: src.Commit}, nil
+	return t.Side(), nil
 }
 
 // commitBaseline is a commit that a plan compares with.
@@ -155,7 +154,7 @@ func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBa
 		head = "HEAD"
 	}
 	if w.flags.exact && hooks.IsZero(w.flags.since) {
-		return &commitBaseline{side: impact.Side{Kind: "nothing"}}, nil
+		return &commitBaseline{side: impact.Side{Kind: impact.SideNothing}}, nil
 	}
 	base := w.flags.since
 	if !w.flags.exact {
@@ -165,7 +164,7 @@ func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBa
 		}
 	}
 	var err error
-	b := &commitBaseline{side: impact.Side{Kind: tree.KindCommit, Rev: w.flags.since, Commit: base}}
+	b := &commitBaseline{side: impact.Side{Kind: impact.SideCommit, Rev: w.flags.since, Commit: base}}
 	if b.tree, err = w.commit(ctx, base, view); err != nil {
 		return nil, err
 	}
@@ -180,7 +179,7 @@ func (w *workspace) findBaseline(ctx context.Context, view tree.View) (*commitBa
 // baseline is the other side of the plan: a commit, or the records.
 func (w *workspace) baseline(ctx context.Context, p *planning, commit func() (*commitBaseline, error)) (*impact.Snapshot, impact.Side, error) {
 	if commit == nil {
-		return recorded(p.records), impact.Side{Kind: "records"}, nil
+		return recorded(p.records), impact.Side{Kind: impact.SideRecords}, nil
 	}
 	b, err := commit()
 	if err != nil {
@@ -217,9 +216,9 @@ func recorded(records map[string]*docker.Record) *impact.Snapshot {
 // a commit only the parents of what is rebuilt must be there, so that is asked
 // until no further one is amiss.
 func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs, live bool) error {
-	in.Facts = impact.Facts{Missing: map[string]string{}, Failed: map[string]bool{}, Moved: map[string]string{}, Forced: map[string]bool{}}
+	in.Facts = impact.Facts{Missing: map[string]impact.Missing{}, Failed: map[string]bool{}, Moved: map[string]string{}, Forced: map[string]bool{}}
 	in.Facts.NoCache = w.flags.noCache
-	againstRecords := in.BaselineSide.Kind == "records"
+	againstRecords := in.BaselineSide.Kind == impact.SideRecords
 	if w.flags.noCache || w.flags.pull {
 		for _, name := range in.Selected {
 			in.Facts.Forced[name] = true
@@ -235,7 +234,7 @@ func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs,
 	if againstRecords {
 		for name, rec := range p.records {
 			if live {
-				if what := amiss(p.target.Catalog, name, rec, held); what != "" {
+				if what, ok := amiss(p.target.Catalog, name, rec, held); ok {
 					in.Facts.Missing[name] = what
 				}
 			}
@@ -268,7 +267,7 @@ func (p *planning) makePlan(ctx context.Context, w *workspace, in impact.Inputs,
 
 // needParents notes the parents of images to rebuild that the engine lacks, or
 // that it has as another tree left them.
-func (p *planning) needParents(missing map[string]string, states *impact.Snapshot, held docker.Images) bool {
+func (p *planning) needParents(missing map[string]impact.Missing, states *impact.Snapshot, held docker.Images) bool {
 	found := false
 	for _, name := range p.plan.Rebuilds() {
 		for _, parent := range p.target.ParentsOf(name) {
@@ -276,15 +275,16 @@ func (p *planning) needParents(missing map[string]string, states *impact.Snapsho
 			if _, known := missing[parent]; known || p.plan.Image(parent).Action == impact.Rebuild {
 				continue
 			}
-			what := ""
+			var what impact.Missing
+			lacks := false
 			if ref := absent(im, held); ref != "" {
-				what = "its tag " + ref + " is not in the engine"
+				what, lacks = impact.Missing{Kind: impact.TagAbsent, Ref: ref}, true
 			} else if rec := p.records[parent]; rec != nil {
-				if what = amiss(p.target.Catalog, parent, rec, held); what == "" && !builtFrom(rec, states.States[parent]) {
-					what = "it was last built from other files"
+				if what, lacks = amiss(p.target.Catalog, parent, rec, held); !lacks && !builtFrom(rec, states.States[parent]) {
+					what, lacks = impact.Missing{Kind: impact.OtherFiles}, true
 				}
 			}
-			if what != "" {
+			if lacks {
 				missing[parent] = what
 				found = true
 			}
@@ -310,24 +310,25 @@ func absent(im impact.Image, held docker.Images) string {
 	return ""
 }
 
-// amiss says what the engine lacks of what a record promises, "" when nothing.
-func amiss(cat impact.Catalog, name string, rec *docker.Record, held docker.Images) string {
-	im, ok := cat.Image(name)
-	if !ok || rec.ImageID == "" || !held.Known() {
-		return ""
+// amiss says what the engine lacks of what a record promises; ok is false when
+// nothing is lacking.
+func amiss(cat impact.Catalog, name string, rec *docker.Record, held docker.Images) (what impact.Missing, ok bool) {
+	im, known := cat.Image(name)
+	if !known || rec.ImageID == "" || !held.Known() {
+		return impact.Missing{}, false
 	}
 	if !held.Has(rec.ImageID) {
-		return "its image is gone from the engine"
+		return impact.Missing{Kind: impact.ImageGone}, true
 	}
 	for _, ref := range im.Refs {
 		switch id := held.ID(ref); {
 		case id == "":
-			return "its tag " + ref + " is gone from the engine"
+			return impact.Missing{Kind: impact.TagGone, Ref: ref}, true
 		case id != rec.ImageID:
-			return "its tag " + ref + " points to another image"
+			return impact.Missing{Kind: impact.TagMoved, Ref: ref}, true
 		}
 	}
-	return ""
+	return impact.Missing{}, false
 }
 
 // moved finds a parent that is no longer what an image was built on.

@@ -130,14 +130,14 @@ func count(n int, one, many string) string {
 // side names a side of a plan.
 func side(s impact.Side) string {
 	switch s.Kind {
-	case "commit":
+	case impact.SideCommit:
 		if s.Rev != "" && !strings.HasPrefix(s.Commit, s.Rev) {
 			return fmt.Sprintf("commit %.12s (%s)", s.Commit, s.Rev)
 		}
 		return fmt.Sprintf("commit %.12s", s.Commit)
-	case "records":
+	case impact.SideRecords:
 		return "the last builds"
-	case "nothing":
+	case impact.SideNothing:
 		return "nothing"
 	}
 	return "the working tree"
@@ -153,23 +153,23 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	}
 	switch r.Kind {
 	case impact.ReasonFile:
-		change := r.Change
+		change := string(r.Change)
 		if change == "" {
 			change = "changed"
 		}
 		return change + " " + r.Path + at
 	case impact.ReasonDockerfile:
-		if r.Detail != "" {
-			return r.Path + ": " + r.Detail
+		if detail := detailOf(r); detail != "" {
+			return r.Path + ": " + detail
 		}
 		return r.Path + " changed" + at
 	case impact.ReasonIgnore:
 		return r.Path + " lets other files through" + at
 	case impact.ReasonArg:
-		return fmt.Sprintf("build argument %s: %s%s", r.Arg, r.Detail, at)
+		return fmt.Sprintf("build argument %s: %s%s", r.Arg, detailOf(r), at)
 	case impact.ReasonConfig:
-		if r.Detail != "" {
-			return "its definition changed: " + r.Detail
+		if detail := detailOf(r); detail != "" {
+			return "its definition changed: " + detail
 		}
 		return "its definition changed" + at
 	case impact.ReasonParent:
@@ -177,7 +177,7 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	case impact.ReasonBase:
 		return "the base image " + r.Image + " moved" + at
 	case impact.ReasonMissing:
-		return r.Detail
+		return detailOf(r)
 	case impact.ReasonNew:
 		return "never built, as far as is known"
 	case impact.ReasonFailed:
@@ -185,7 +185,7 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	case impact.ReasonForced:
 		return "asked for"
 	}
-	return path.Join(r.Kind, r.Path)
+	return path.Join(string(r.Kind), r.Path)
 }
 
 // seconds is a duration for people.

@@ -142,8 +142,8 @@ func (p *preparation) source(image, dir string) (docker.Source, error) {
 // a folder or a link came or went, since an engine of 20.10 digests a copy wrong
 // from which one vanished.
 func (p *preparation) contextKey(image, dir string) string {
-	src := p.tree.Source()
-	parts := []string{p.w.root, src.Kind, image, dir}
+	src := p.tree.Side()
+	parts := []string{p.w.root, string(string(src.Kind)), image, dir}
 	for _, rd := range p.states.States[image].Readings() {
 		for _, f := range rd.Files {
 			if mode := fs.FileMode(f.Mode); !mode.IsRegular() {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/opencontainers/go-digest"
@@ -127,6 +128,7 @@ type dockerfile struct {
 	path     string // in the tree
 	text     []byte
 	stages   []stageStart
+	linked   map[int]bool // the lines on which a COPY or ADD --link starts
 	warnings []string
 }
 
@@ -150,7 +152,7 @@ func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) 
 		}
 		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
 	}
-	src.stages = stageStarts(src.text)
+	src.outline()
 	return src, nil
 }
 
@@ -173,23 +175,41 @@ func Text(ctx context.Context, im impact.Image, read impact.ReadFile) ([]byte, e
 	return src.text, err
 }
 
-func stageStarts(text []byte) []stageStart {
-	res, err := parser.Parse(strings.NewReader(string(text)))
+// outline notes where the text's stages start, and which instructions are linked. An
+// error in the text is the conversion's to report.
+func (d *dockerfile) outline() {
+	res, err := parser.Parse(strings.NewReader(string(d.text)))
 	if err != nil {
-		return nil // the conversion reports it
+		return
 	}
-	var starts []stageStart
+	d.linked = map[int]bool{}
 	for _, n := range res.AST.Children {
-		if !strings.EqualFold(n.Value, "from") {
-			continue
+		switch strings.ToLower(n.Value) {
+		case "from":
+			s := stageStart{line: n.StartLine, name: fmt.Sprintf("stage-%d", len(d.stages))}
+			if as := n.Next; as != nil && as.Next != nil && strings.EqualFold(as.Next.Value, "as") && as.Next.Next != nil {
+				s.name = as.Next.Next.Value
+			}
+			d.stages = append(d.stages, s)
+		case "copy", "add":
+			d.linked[n.StartLine] = isLinked(n)
 		}
-		s := stageStart{line: n.StartLine, name: fmt.Sprintf("stage-%d", len(starts))}
-		if as := n.Next; as != nil && as.Next != nil && strings.EqualFold(as.Next.Value, "as") && as.Next.Next != nil {
-			s.name = as.Next.Next.Value
-		}
-		starts = append(starts, s)
 	}
-	return starts
+}
+
+// isLinked tells whether a COPY or ADD has the flag --link.
+func isLinked(n *parser.Node) bool {
+	instruction, err := instructions.ParseInstruction(n)
+	if err != nil {
+		return false
+	}
+	switch c := instruction.(type) {
+	case *instructions.CopyCommand:
+		return c.Link
+	case *instructions.AddCommand:
+		return c.Link
+	}
+	return false
 }
 
 // stage is the name of the stage that a line lies in.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +158,29 @@ func TestSameOperations(t *testing.T) {
 		if string(a.Config) != string(b.Config) {
 			t.Errorf("%s: config\n%s\n%s", name, a.Config, b.Config)
 		}
+	}
+}
+
+// TestMarks finds the layers of --link, by the flag alone, and those that have no
+// place of their own.
+func TestMarks(t *testing.T) {
+	text := "FROM a\nCOPY --link f /g\nCOPY --link=false f /h\nADD \\\n  --link f /i\n" +
+		"RUN echo --link\nCOPY <<E /--link\nx\nE\nRUN --mount=type=cache,target=/c,uid=1 y\n"
+	g := graph(t, impact.Image{}, files{"Dockerfile": text, "f": ""})
+	linked, inline := map[int]bool{}, 0
+	for _, l := range g.Layers {
+		if l.Link {
+			linked[l.Line] = true
+		}
+		if l.Inline {
+			inline++
+		}
+	}
+	if !maps.Equal(linked, map[int]bool{2: true, 4: true}) {
+		t.Errorf("linked are the layers of the lines %v, want 2 and 4", slices.Sorted(maps.Keys(linked)))
+	}
+	if inline != 2 {
+		t.Errorf("%d layers without a place, want the document and the folder of the cache", inline)
 	}
 }
 

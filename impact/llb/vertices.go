@@ -86,7 +86,7 @@ func describe(l *impact.Layer, def *pb.Definition, dgst string, src dockerfile) 
 		}
 		first, last := loc.Ranges[0], loc.Ranges[len(loc.Ranges)-1]
 		l.File, l.Line = src.path, int(first.Start.Line)
-		l.Stage = src.stage(l.Line)
+		l.Stage, l.Link = src.stage(l.Line), src.linked[l.Line]
 		l.Instruction = src.instruction(l.Line, int(last.End.Line))
 		return
 	}
@@ -147,6 +147,7 @@ func platformString(p *pb.Platform) string {
 // content that its selector covers, and by the last element of its path.
 func fileLayer(l *impact.Layer, op *pb.Op, locals map[int]impact.Selection) {
 	op = proto.Clone(op).(*pb.Op)
+	l.Inline = l.Line == 0
 	l.Compared = compared(op.GetFile().Actions, len(l.Inputs))
 	for _, a := range op.GetFile().Actions {
 		if sel, ok := localInput(l, a.Input, locals); ok {

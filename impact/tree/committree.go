@@ -5,20 +5,22 @@ import (
 	"io/fs"
 
 	"github.com/tonistiigi/fsutil"
+
+	"rebuild/impact"
 )
 
 // CommitTree is the tree of a commit.
 type CommitTree struct {
 	reader
-	source Source
+	side impact.Side
 
 	// files are as a clean checkout has them, whatever the view: it is them that a
 	// build is sent.
 	files *commitSource
 }
 
-func newCommitTree(r *Repository, s Source, view View) *CommitTree {
-	t := &CommitTree{source: s}
+func newCommitTree(r *Repository, s impact.Side, view View) *CommitTree {
+	t := &CommitTree{side: s}
 	src := newCommitSource(r, s.Commit, view)
 	t.files = src
 	if view != Bytes {
@@ -32,8 +34,8 @@ func newCommitTree(r *Repository, s Source, view View) *CommitTree {
 	return t
 }
 
-// Source implements Tree.
-func (t *CommitTree) Source() Source { return t.source }
+// Side implements Tree.
+func (t *CommitTree) Side() impact.Side { return t.side }
 
 // ReadDir implements Tree.
 func (t *CommitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {

@@ -132,7 +132,7 @@ func (r *Repository) Commit(ctx context.Context, rev string, view View) (*Commit
 	if err != nil {
 		return nil, err
 	}
-	return newCommitTree(r, Source{Kind: KindCommit, Rev: rev, Commit: id}, view), nil
+	return newCommitTree(r, impact.Side{Kind: impact.SideCommit, Rev: rev, Commit: id}, view), nil
 }
 
 // readTree lists a tree or a commit's root tree, and remembers it: two commits

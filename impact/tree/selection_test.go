@@ -251,11 +251,11 @@ func TestRealPlaces(t *testing.T) {
 			"/l/f": "ctx/l ctx/real/f", "/l": "ctx/l ctx/real ctx/real/f", "/abs": "ctx/abs ctx/real/f", "/up": "ctx/real ctx/real/f ctx/up", "/real": "ctx/real ctx/real/f",
 		} {
 			for _, dir := range []string{"ctx", "other", "./ctx/", filepath.ToSlash(filepath.Join(r.dir, "ctx"))} {
-				if tree.Source().Kind == KindCommit && filepath.IsAbs(dir) {
+				if tree.Side().Kind == impact.SideCommit && filepath.IsAbs(dir) {
 					continue
 				}
 				if got := paths(read(t, tree, impact.Selection{Context: dir, Path: p, Follow: true})); got != want {
-					t.Errorf("%v %s %s: %s", tree.Source(), dir, p, got)
+					t.Errorf("%v %s %s: %s", tree.Side(), dir, p, got)
 				}
 			}
 		}

@@ -41,7 +41,7 @@ func moduleDigest(ctx context.Context, dir, recorded string) (impact.Digest, err
 	if err != nil {
 		return "", err
 	}
-	commit := impact.Digest(head.Source().Commit)
+	commit := impact.Digest(head.Side().Commit)
 	if now.Digest == then.Digest {
 		return commit, nil
 	}

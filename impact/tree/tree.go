@@ -34,22 +34,9 @@ type Tree interface {
 	// definition that no commit can hold is only read when it is named.
 	ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error)
 
-	// Source says which moment it is.
-	Source() Source
+	// Side says which moment it is.
+	Side() impact.Side
 }
-
-// Source names one side of a plan.
-type Source struct {
-	Kind   string `json:"kind"`             // KindWorktree or KindCommit
-	Rev    string `json:"rev,omitempty"`    // as it was asked for
-	Commit string `json:"commit,omitempty"` // full id
-}
-
-// The kinds of a Source.
-const (
-	KindWorktree = "worktree"
-	KindCommit   = "commit"
-)
 
 // View says what makes two files differ.
 type View int

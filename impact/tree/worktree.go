@@ -96,8 +96,8 @@ func newWorktree(root, state string, f format, cacheDir string) *Worktree {
 // Save writes the stat cache, if it learnt anything.
 func (w *Worktree) Save() error { return w.cache.save() }
 
-// Source implements Tree.
-func (w *Worktree) Source() Source { return Source{Kind: KindWorktree} }
+// Side implements Tree.
+func (w *Worktree) Side() impact.Side { return impact.Side{Kind: impact.SideWorktree} }
 
 // ReadDir implements Tree.
 func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+
+	"rebuild/impact"
+)
+
+// detailOf is what a reason says beyond the path, the image or the argument that it is
+// about; "" for most.
+func detailOf(r impact.Reason) string {
+	switch r.Kind {
+	case impact.ReasonDockerfile:
+		if r.Fault != nil {
+			return r.Fault.Cause
+		}
+	case impact.ReasonArg:
+		return argText(r.Old, r.New)
+	case impact.ReasonConfig:
+		return configText(r)
+	case impact.ReasonMissing:
+		return missingText(r)
+	}
+	return ""
+}
+
+func argText(old, now *string) string {
+	switch {
+	case old == nil && now == nil:
+		return "" // a record of an older version, which kept no values
+	case old == nil:
+		return fmt.Sprintf("now %q", *now)
+	case now == nil:
+		return fmt.Sprintf("gone, was %q", *old)
+	}
+	return fmt.Sprintf("now %q, was %q", *now, *old)
+}
+
+func configText(r impact.Reason) string {
+	what := string(r.Field)
+	if r.Field == impact.FieldDockerfile {
+		what = "Dockerfile"
+	}
+	switch {
+	case r.New == nil || r.Field == impact.FieldOther:
+		return ""
+	case r.Field == impact.FieldTag:
+		return "tag " + *r.New
+	case r.Old == nil:
+		return fmt.Sprintf("%s %q", what, *r.New)
+	}
+	return fmt.Sprintf("%s %q, was %q", what, *r.New, *r.Old)
+}
+
+func missingText(r impact.Reason) string {
+	switch r.Missing {
+	case impact.TagAbsent:
+		return "its tag " + r.Ref + " is not in the engine"
+	case impact.ImageGone:
+		return "its image is gone from the engine"
+	case impact.TagGone:
+		return "its tag " + r.Ref + " is gone from the engine"
+	case impact.TagMoved:
+		return "its tag " + r.Ref + " points to another image"
+	case impact.OtherFiles:
+		return "it was last built from other files"
+	}
+	return "it is not in the engine"
+}
+
+// detailed is a reason as it is printed in JSON.
+type detailed struct {
+	impact.Reason
+	Detail string `json:"detail,omitempty"` // for people
+}
+
+func withDetails(reasons []impact.Reason) []detailed {
+	out := make([]detailed, len(reasons))
+	for i, r := range reasons {
+		out[i] = detailed{r, detailOf(r)}
+	}
+	return out
+}
+
+// planJSON is a plan as "plan --format json" prints it: its own fields, where a reason
+// has its detail in words as well.
+type planJSON struct {
+	*impact.Plan
+	Images []imageJSON `json:"images"`
+}
+
+type imageJSON struct {
+	impact.ImagePlan
+	Reasons []detailed `json:"reasons"`
+}
+
+func jsonOf(p *impact.Plan) planJSON {
+	out := planJSON{Plan: p, Images: make([]imageJSON, len(p.Images))}
+	for i, im := range p.Images {
+		out.Images[i] = imageJSON{im, withDetails(im.Reasons)}
+	}
+	return out
+}
