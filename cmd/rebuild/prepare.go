@@ -96,7 +96,7 @@ func (p *preparation) request(ctx context.Context, name string) (docker.Request,
 		case c.Image != "":
 			req.Parents[c.Image] = c.Ref
 		case c.Dir != "":
-			src, err := p.source(name, c.Dir)
+			src, err := p.source(ctx, name, c.Dir)
 			if err != nil {
 				return req, err
 			}
@@ -120,12 +120,12 @@ func (p *preparation) local(ctx context.Context, req *docker.Request) error {
 	p.mu.Lock()
 	p.texts[im.Name] = slices.Concat(req.Dockerfile, []byte{0}, req.Ignore)
 	p.mu.Unlock()
-	req.Context, err = p.source(im.Name, im.Context)
+	req.Context, err = p.source(ctx, im.Name, im.Context)
 	return err
 }
 
-func (p *preparation) source(image, dir string) (docker.Source, error) {
-	files, err := p.tree.Context(dir)
+func (p *preparation) source(ctx context.Context, image, dir string) (docker.Source, error) {
+	files, err := p.tree.Context(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The plan found that nothing is read of it, else it had an error.
 		return docker.Source{}, nil
@@ -143,7 +143,7 @@ func (p *preparation) source(image, dir string) (docker.Source, error) {
 // from which one vanished.
 func (p *preparation) contextKey(image, dir string) string {
 	src := p.tree.Side()
-	parts := []string{p.w.root, string(string(src.Kind)), image, dir}
+	parts := []string{p.w.root, string(src.Kind), image, dir}
 	for _, rd := range p.states.States[image].Readings() {
 		for _, f := range rd.Files {
 			if mode := fs.FileMode(f.Mode); !mode.IsRegular() {

@@ -124,9 +124,9 @@ func (a *attributes) folderMayConvert(ctx context.Context, dir string) (bool, er
 type values map[string]string
 
 // attributesOf asks git check-attr.
-func attributesOf(check *pipe, p string) (values, error) {
+func attributesOf(ctx context.Context, check *pipe, p string) (values, error) {
 	v := values{}
-	err := check.ask([]byte(p+"\x00"), func(r *bufio.Reader) error {
+	err := check.ask(ctx, []byte(p+"\x00"), func(r *bufio.Reader) error {
 		for range converting {
 			var field [3]string // path, attribute, value
 			for i := range field {

@@ -100,7 +100,7 @@ func (c *checkout) converts(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	v, err := attributesOf(f.attr, path)
+	v, err := attributesOf(ctx, f.attr, path)
 	if err != nil {
 		return false, err
 	}
@@ -128,7 +128,7 @@ func (f *filters) convert(ctx context.Context, path, id string) ([]byte, error) 
 	// end is found by what it says about an object that does not exist.
 	end := "end-" + rand.Text()
 	var data []byte
-	err := f.content.ask([]byte(id+" "+path+"\n"+end+"\n"), func(r *bufio.Reader) error {
+	err := f.content.ask(ctx, []byte(id+" "+path+"\n"+end+"\n"), func(r *bufio.Reader) error {
 		kind, _, err := batchHead(r)
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ type children struct {
 
 // pipe makes a command that is started when it is first asked.
 func (c *children) pipe(git program, args ...string) *pipe {
-	p := &pipe{program: git, args: args}
+	p := newPipe(git, args)
 	c.mu.Lock()
 	c.pipes = append(c.pipes, p)
 	c.mu.Unlock()
@@ -36,11 +36,13 @@ func (c *children) tempDir() (string, error) {
 func (c *children) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var wg sync.WaitGroup
 	for _, p := range c.pipes {
-		p.close()
+		wg.Go(p.close)
 	}
+	wg.Wait()
 	for _, dir := range c.dirs {
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir) // what is left of it lies among the system's temporary files
 	}
 	c.pipes, c.dirs = nil, nil
 }

@@ -171,11 +171,11 @@ func (c *commitSource) stream(ctx context.Context, e *entry) (io.ReadCloser, err
 		return nil, err
 	}
 	if !converts {
-		return c.repo.git.stream("cat-file", "blob", e.id)
+		return c.repo.git.stream(ctx, "cat-file", "blob", e.id)
 	}
 	f, err := c.checkout.filters(ctx, e.path)
 	if err != nil {
 		return nil, err
 	}
-	return f.git.stream("cat-file", "--filters", "--path="+e.path, e.id)
+	return f.git.stream(ctx, "cat-file", "--filters", "--path="+e.path, e.id)
 }

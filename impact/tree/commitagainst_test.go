@@ -55,7 +55,7 @@ func differCommits(t *testing.T, j *judge, rnd *rand.Rand) {
 		state := listing(t, r.dir)
 		r.commit("edit")
 		git, bytes, clean := r.at("HEAD", Git), r.at("HEAD", Bytes), r.worktree(Git)
-		src, err := bytes.Context(".")
+		src, err := bytes.Context(t.Context(), ".")
 		must(t, err)
 		snap := j.receive(src, ignore)
 		for i, sel := range sels {

@@ -17,6 +17,9 @@ import (
 
 // commitContext is a folder of a commit as a build context.
 type commitContext struct {
+	// ctx is that of the build. It is kept because fsutil.FS's Open takes none, and what
+	// git has to convert or to fetch may never come to its end.
+	ctx   context.Context
 	files *commitSource
 	dir   string
 }
@@ -134,7 +137,7 @@ const largest = 16 << 20
 
 // Open gives a file's content.
 func (c *commitContext) Open(p string) (io.ReadCloser, error) {
-	ctx := context.Background()
+	ctx := c.ctx
 	rel := clean(filepath.ToSlash(p))
 	e, err := lookup(ctx, c.files, c.path(rel))
 	if err != nil {

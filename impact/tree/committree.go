@@ -47,13 +47,13 @@ func (t *CommitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, er
 }
 
 // Context implements Tree.
-func (t *CommitTree) Context(dir string) (fsutil.FS, error) {
+func (t *CommitTree) Context(ctx context.Context, dir string) (fsutil.FS, error) {
 	at := clean(dir)
 	if isAbs(at) {
 		return diskContext(at, "")
 	}
 	if at != "." {
-		e, err := t.named(context.Background(), at)
+		e, err := t.named(ctx, at)
 		if err != nil {
 			return nil, err
 		}
@@ -62,5 +62,5 @@ func (t *CommitTree) Context(dir string) (fsutil.FS, error) {
 		}
 		at = e.path
 	}
-	return &commitContext{files: t.files, dir: at}, nil
+	return &commitContext{ctx: ctx, files: t.files, dir: at}, nil
 }

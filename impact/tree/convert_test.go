@@ -101,7 +101,7 @@ func TestConversions(t *testing.T) {
 					t.Errorf("commit, %v: content %q %v", view, text, err)
 				}
 			}
-			ctx, err := r.at(head, Git).Context("d")
+			ctx, err := r.at(head, Git).Context(t.Context(), "d")
 			must(t, err)
 			f, err := ctx.Open("f.txt")
 			must(t, err)

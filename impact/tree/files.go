@@ -107,7 +107,7 @@ func (r *reader) readDir(ctx context.Context, src source, dir string) ([]fs.DirE
 	var out []fs.DirEntry
 	for _, e := range entries {
 		if e.name() != ".git" {
-			out = append(out, dirEntry{e, src})
+			out = append(out, dirEntry{ctx, e, src})
 		}
 	}
 	return out, nil
@@ -130,6 +130,7 @@ func readDirOutside(dir string) ([]fs.DirEntry, error) {
 
 // dirEntry is an entry of ReadDir.
 type dirEntry struct {
+	ctx context.Context // of ReadDir: fs.DirEntry's Info takes none
 	e   *entry
 	src source
 }
@@ -141,7 +142,7 @@ func (d dirEntry) String() string    { return fs.FormatDirEntry(d) }
 
 // Info gives the mode; a tree has no sizes and times at hand.
 func (d dirEntry) Info() (fs.FileInfo, error) {
-	if err := d.src.fill(context.Background(), d.e); err != nil {
+	if err := d.src.fill(d.ctx, d.e); err != nil {
 		return nil, err
 	}
 	if d.e.gone {

@@ -77,7 +77,7 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 		}
 		entries = append(entries, e)
 	}
-	if entries, err = g.dropIgnored(entries, untracked); err != nil {
+	if entries, err = g.dropIgnored(ctx, entries, untracked); err != nil {
 		return nil, err
 	}
 	if g.index.skipped {
@@ -86,12 +86,12 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 	return entries, nil
 }
 
-func (g *gitDisk) dropIgnored(entries, untracked []*entry) ([]*entry, error) {
+func (g *gitDisk) dropIgnored(ctx context.Context, entries, untracked []*entry) ([]*entry, error) {
 	paths := make([]string, len(untracked))
 	for i, e := range untracked {
 		paths[i] = e.path
 	}
-	ignored, err := g.ignored.which(paths)
+	ignored, err := g.ignored.which(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func (g *gitDisk) content(ctx context.Context, p string, st stat, tracked *index
 	if !may {
 		return g.disk.bytes(p, st)
 	}
-	v, err := attributesOf(g.check, p)
+	v, err := attributesOf(ctx, g.check, p)
 	if err != nil {
 		return "", err
 	}
@@ -266,7 +266,7 @@ func (g *gitDisk) hashObject(ctx context.Context, p string) (impact.Digest, erro
 		return impact.Digest(id), err
 	}
 	var id string
-	err := g.convert.ask([]byte(p+"\n"), func(r *bufio.Reader) error {
+	err := g.convert.ask(ctx, []byte(p+"\n"), func(r *bufio.Reader) error {
 		line, err := r.ReadString('\n')
 		id = strings.TrimSuffix(line, "\n")
 		return err

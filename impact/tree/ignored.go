@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bufio"
+	"context"
 	"slices"
 	"strings"
 )
@@ -21,13 +22,13 @@ func newIgnored(r *Repository) ignored {
 }
 
 // which tells for each path whether git ignores it.
-func (g ignored) which(paths []string) ([]bool, error) {
+func (g ignored) which(ctx context.Context, paths []string) ([]bool, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
 	out := make([]bool, len(paths))
 	question := "./" + strings.Join(paths, "\x00./") + "\x00"
-	err := g.check.ask([]byte(question), func(r *bufio.Reader) error {
+	err := g.check.ask(ctx, []byte(question), func(r *bufio.Reader) error {
 		for i := range out {
 			// source, line, pattern, path
 			var field [4]string

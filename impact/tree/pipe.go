@@ -3,11 +3,12 @@ package tree
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
-	"sync"
+	"time"
 )
 
 // pipe is a git command that answers many questions on its standard input, one
@@ -17,44 +18,75 @@ type pipe struct {
 	program program
 	args    []string
 
-	mu     sync.Mutex // held for a whole question; guards all fields below
+	// turn is held for a whole question: it guards all fields below. It is a channel, so
+	// that who waits for it can give up.
+	turn   chan struct{}
 	cmd    *exec.Cmd
 	in     io.WriteCloser
-	out    *bufio.Reader
+	out    io.ReadCloser
+	lines  *bufio.Reader // of out
 	stderr bytes.Buffer
 	closed bool
 }
 
+func newPipe(git program, args []string) *pipe {
+	return &pipe{program: git, args: args, turn: make(chan struct{}, 1)}
+}
+
 var errClosed = errors.New("the repository is closed")
 
-// ask writes a question and reads its answer. After an error the command is
-// ended, so that no later answer is taken for the wrong question.
-func (p *pipe) ask(question []byte, answer func(*bufio.Reader) error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.start(); err != nil {
+// closing is how long a command has to end when its input is closed. Only a filter that
+// runs as long as git does (gitattributes(5)) can take long.
+const closing = 300 * time.Millisecond
+
+// ask writes a question and reads its answer. After an error the command is ended, so
+// that no later answer is taken for the wrong question. When ctx ends, the command is
+// killed with its children, and the error is that of ctx: a filter or a fetch may never
+// come to its end.
+func (p *pipe) ask(ctx context.Context, question []byte, answer func(*bufio.Reader) error) error {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-p.turn }()
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := p.start(ctx); err != nil {
+		return err
+	}
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		p.kill()
+	})
 	// Written from the side: git answers the first lines of a long question
 	// before it reads the last ones.
 	written := make(chan error, 1)
-	go func(in io.Writer) {
-		_, err := in.Write(question)
+	go func() {
+		_, err := p.in.Write(question)
 		written <- err
-	}(p.in)
-	err := answer(p.out)
-	if err == nil {
-		err = <-written
+	}()
+	err := answer(p.lines)
+	if err != nil {
+		p.kill() // or the writer may wait for ever
+	}
+	if werr := <-written; err == nil && werr != nil {
+		err = werr
+		p.kill()
+	}
+	if !stop() {
+		<-killed
+		p.end()
+		return ctx.Err()
 	}
 	if err == nil {
 		return nil
 	}
-	p.in.Close()
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
+	p.end()
 	text := p.stderr.String()
-	p.cmd = nil
-	return fmt.Errorf("%w", &programError{args: p.args, stderr: text, err: err, status: statusOf(text)})
+	return &programError{args: p.args, stderr: text, err: err, status: statusOf(text)}
 }
 
 // statusOf is 128, git's status for a fatal error, when it gave a reason.
@@ -65,14 +97,15 @@ func statusOf(stderr string) int {
 	return 128
 }
 
-func (p *pipe) start() error {
+func (p *pipe) start(ctx context.Context) error {
 	if p.closed {
 		return errClosed
 	}
 	if p.cmd != nil {
 		return nil
 	}
-	cmd := p.program.command(p.args)
+	// It outlives the question that starts it.
+	cmd := p.program.command(context.WithoutCancel(ctx), p.args)
 	p.stderr.Reset()
 	cmd.Stderr = &p.stderr
 	in, err := cmd.StdinPipe()
@@ -86,19 +119,42 @@ func (p *pipe) start() error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("git %s: %w", p.args[0], err)
 	}
-	p.cmd, p.in, p.out = cmd, in, bufio.NewReaderSize(out, 1<<16)
+	p.cmd, p.in, p.out, p.lines = cmd, in, out, bufio.NewReaderSize(out, 1<<16)
 	return nil
 }
 
-// close ends the command.
+// kill ends the command, its children, and whoever reads from it or writes to it. It
+// may be called more than once, until the command is waited for.
+func (p *pipe) kill() {
+	_ = killSession(p.cmd.Process) // it may have ended
+	_ = p.in.Close()
+	_ = p.out.Close() // a child that went on by itself may hold the other end
+}
+
+// end waits for the command, which was killed. How it ends says nothing that its answers
+// did not.
+func (p *pipe) end() {
+	_ = p.cmd.Wait()
+	p.cmd = nil
+}
+
+// close ends the command when the question that it is at is answered.
 func (p *pipe) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	p.closed = true
 	if p.cmd == nil {
 		return
 	}
-	p.in.Close()
-	p.cmd.Wait()
+	_ = p.in.Close() // which is how it is told
+	killed := make(chan struct{})
+	late := time.AfterFunc(closing, func() {
+		defer close(killed)
+		p.kill()
+	})
+	_ = p.cmd.Wait() // nobody waits for an answer any more
+	if !late.Stop() {
+		<-killed
+	}
 	p.cmd = nil
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // program runs git on one repository.
@@ -69,27 +70,33 @@ func (e *programError) Error() string {
 
 func (e *programError) Unwrap() error { return e.err }
 
-func (p program) command(args []string) *exec.Cmd {
-	return p.prepare(exec.Command("git", slices.Concat(p.repo, args)...))
-}
+// lingers is how long a command that has ended, or was killed, is waited for when one of
+// its children went on by itself and holds its output open (git's own daemons do). A
+// plan ends within a second, so it must be well below that.
+const lingers = 300 * time.Millisecond
 
-func (p program) prepare(cmd *exec.Cmd) *exec.Cmd {
+// command prepares a command that is killed with its children when ctx ends.
+func (p program) command(ctx context.Context, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "git", slices.Concat(p.repo, args)...)
 	cmd.Dir = p.dir
 	cmd.Env = append(environ(), p.env...)
+	cmd.Cancel = func() error { return killSession(cmd.Process) }
+	cmd.WaitDelay = lingers
+	inSession(cmd)
 	return cmd
 }
 
 // run gives the command's standard output.
 func (p program) run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := p.prepare(exec.CommandContext(ctx, "git", slices.Concat(p.repo, args)...))
+	cmd := p.command(ctx, args)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if err == nil {
-		return out, nil
-	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it did well, and left a child
+		return out, nil
 	}
 	e := &programError{args: args, status: -1, stderr: stderr.String(), err: err}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -111,16 +118,21 @@ func exited(err error, status int) bool {
 }
 
 // stream gives the command's standard output as it comes. Reading it to its end
-// gives the command's error, if it has one.
-func (p program) stream(args ...string) (io.ReadCloser, error) {
-	cmd := p.command(args)
-	out := &output{cmd: cmd, args: args}
+// gives the command's error, if it has one; when ctx ends, that of ctx.
+func (p program) stream(ctx context.Context, args ...string) (io.ReadCloser, error) {
+	cmd := p.command(ctx, args)
+	out := &output{cmd: cmd, args: args, interrupted: ctx.Err}
 	cmd.Stderr = &out.stderr
 	r, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
 	}
 	out.ReadCloser = r
+	cmd.Cancel = func() error {
+		err := killSession(cmd.Process)
+		r.Close() // a child that went on by itself may hold the other end
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
 	}
@@ -129,21 +141,33 @@ func (p program) stream(args ...string) (io.ReadCloser, error) {
 
 type output struct {
 	io.ReadCloser
-	cmd    *exec.Cmd
-	args   []string
-	stderr bytes.Buffer
-	ended  bool
+	cmd         *exec.Cmd
+	args        []string
+	interrupted func() error // why the command was killed, nil when it was not
+	stderr      bytes.Buffer
+	ended       bool
 }
 
 func (o *output) Read(b []byte) (int, error) {
 	n, err := o.ReadCloser.Read(b)
-	if err == io.EOF && !o.ended {
-		o.ended = true
-		if werr := o.cmd.Wait(); werr != nil {
-			err = &programError{args: o.args, status: o.cmd.ProcessState.ExitCode(), stderr: o.stderr.String(), err: werr}
-		}
+	if err == nil || o.ended {
+		return n, err
 	}
-	return n, err
+	if err != io.EOF {
+		if cause := o.interrupted(); cause != nil {
+			err = cause
+		}
+		return n, err
+	}
+	o.ended = true
+	werr := o.cmd.Wait()
+	switch cause := o.interrupted(); {
+	case cause != nil:
+		return n, cause
+	case werr == nil, errors.Is(werr, exec.ErrWaitDelay):
+		return n, io.EOF
+	}
+	return n, &programError{args: o.args, status: o.cmd.ProcessState.ExitCode(), stderr: o.stderr.String(), err: werr}
 }
 
 // Close ends a command that was not read to its end.
@@ -152,7 +176,9 @@ func (o *output) Close() error {
 		return nil
 	}
 	o.ended = true
-	o.cmd.Process.Kill()
-	o.cmd.Wait()
+	// It is told by the signal, and by nobody reading any more, and what it says to that
+	// is of no use.
+	_ = killSession(o.cmd.Process)
+	_ = o.cmd.Wait()
 	return nil
 }

@@ -64,11 +64,8 @@ func (p *programObjects) blob(ctx context.Context, id string) ([]byte, error) {
 }
 
 func (p *programObjects) read(ctx context.Context, id string) (kind string, data []byte, err error) {
-	if err := ctx.Err(); err != nil {
-		return "", nil, err
-	}
 	missing := false
-	err = p.whole.ask([]byte(id+"\n"), func(r *bufio.Reader) error {
+	err = p.whole.ask(ctx, []byte(id+"\n"), func(r *bufio.Reader) error {
 		var size int64
 		kind, size, err = batchHead(r)
 		if err != nil || kind == "" {
@@ -89,12 +86,9 @@ func (p *programObjects) read(ctx context.Context, id string) (kind string, data
 }
 
 func (p *programObjects) size(ctx context.Context, id string) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
 	var kind string
 	var size int64
-	err := p.sizes.ask([]byte(id+"\n"), func(r *bufio.Reader) (err error) {
+	err := p.sizes.ask(ctx, []byte(id+"\n"), func(r *bufio.Reader) (err error) {
 		kind, size, err = batchHead(r)
 		return err
 	})

@@ -285,7 +285,7 @@ func TestOutside(t *testing.T) {
 		if got := read(t, tree, impact.Selection{Context: out + "/nowhere", Path: "/"}); got.Missing == "" {
 			t.Error("no such context")
 		}
-		ctx, err := tree.Context(out)
+		ctx, err := tree.Context(t.Context(), out)
 		must(t, err)
 		if got := walk(t, ctx); got != "Dockerfile templates/ templates/x" {
 			t.Error(got)

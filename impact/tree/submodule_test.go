@@ -46,7 +46,7 @@ func TestSubmodule(t *testing.T) {
 	if got := paths(read(t, r.worktree(Bytes), all("/sub/lib"))); got != "sub/lib sub/lib/code" {
 		t.Errorf("bytes: %s", got)
 	}
-	if ctx, err := r.at("HEAD", Git).Context("."); err != nil {
+	if ctx, err := r.at("HEAD", Git).Context(t.Context(), "."); err != nil {
 		t.Error(err)
 	} else if got := walk(t, ctx); got != ".gitmodules sub/ top" {
 		t.Errorf("context of the commit: %s", got)

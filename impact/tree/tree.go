@@ -26,8 +26,9 @@ type Tree interface {
 	impact.Files
 
 	// Context gives a folder of the tree as a build context, unfiltered, for
-	// BuildKit's file sync. dir is a slash path from the root, or absolute.
-	Context(dir string) (fsutil.FS, error)
+	// BuildKit's file sync. dir is a slash path from the root, or absolute. ctx is that
+	// of the whole build: when it ends, no file can be read any more.
+	Context(ctx context.Context, dir string) (fsutil.FS, error)
 
 	// ReadDir lists a folder, sorted by name, so that definitions can be found.
 	// Of a working tree it leaves out .git and what git ignores, in both views: a

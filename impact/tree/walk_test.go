@@ -67,10 +67,10 @@ func sorted(s []string) []string {
 // TestContextOfCommit checks what the file sync of a commit sends.
 func TestContextOfCommit(t *testing.T) {
 	r := base(t)
-	ctx, err := r.at("HEAD", Git).Context("a")
+	ctx, err := r.at("HEAD", Git).Context(t.Context(), "a")
 	must(t, err)
 	now := stats(t, ctx)
-	ctx, err = r.at("HEAD~1", Git).Context("l") // a link to a
+	ctx, err = r.at("HEAD~1", Git).Context(t.Context(), "l") // a link to a
 	must(t, err)
 	then := stats(t, ctx)
 	for p, want := range map[string]uint32{"one": 0o644, "two": 0o755, "link": uint32(fs.ModeSymlink | 0o777)} {
@@ -87,10 +87,10 @@ func TestContextOfCommit(t *testing.T) {
 	if now["link"].Linkname != "one" {
 		t.Error(now["link"])
 	}
-	if _, err := r.at("HEAD", Git).Context("nowhere"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := r.at("HEAD", Git).Context(t.Context(), "nowhere"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such folder: %v", err)
 	}
-	whole, err := r.at("HEAD", Git).Context(".")
+	whole, err := r.at("HEAD", Git).Context(t.Context(), ".")
 	must(t, err)
 	if got := walk(t, whole); got != ".gitignore a.b a/ a/link a/one a/two deep/ deep/er/ deep/er/f l top ünï cödé/ ünï cödé/x" {
 		t.Error(got)
@@ -122,7 +122,7 @@ func TestStateIsHidden(t *testing.T) {
 		t.Error("a record changed the tree")
 	}
 	for _, dir := range []string{".", ".git"} {
-		ctx, err := r.worktree(Bytes).Context(dir)
+		ctx, err := r.worktree(Bytes).Context(t.Context(), dir)
 		must(t, err)
 		if got := walk(t, ctx); strings.Contains(got, "rebuild") {
 			t.Error("context " + dir + ": " + got)

@@ -113,7 +113,7 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 }
 
 // Context implements Tree.
-func (w *Worktree) Context(dir string) (fsutil.FS, error) {
+func (w *Worktree) Context(_ context.Context, dir string) (fsutil.FS, error) {
 	src, at := w.place(dir)
 	if src == source(w.outside) {
 		return diskContext(at, "")
