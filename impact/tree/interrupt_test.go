@@ -4,6 +4,7 @@ package tree
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,18 +42,37 @@ func hangingFilter(t *testing.T, r repo, kind string) (started func() int) {
 	}
 }
 
-// gone tells whether a process and all of its session have ended.
-func gone(pid int) bool {
-	session, err := syscall.Getpgid(pid)
-	if err != nil {
-		session = pid
+// waitGone fails when a process of a session of ours is left.
+func waitGone(t *testing.T, session int) {
+	t.Helper()
+	for end := time.Now().Add(promptly); running(t, session); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("a process of session %d is left", session)
+		}
 	}
-	if syscall.Kill(-session, 0) != nil && syscall.Kill(pid, 0) != nil {
-		return true
+}
+
+// running tells whether some process of a group runs. One that has ended and is still
+// to be waited for does not: some containers have no init that would.
+func running(t *testing.T, group int) bool {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	must(t, err)
+	if len(stats) == 0 {
+		return syscall.Kill(-group, 0) == nil
 	}
-	// One that nobody has waited for yet, as some containers have no init.
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && strings.Contains(string(stat), ") Z ")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue
+		}
+		// "PID (NAME) STATE PARENT GROUP ..." (proc_pid_stat(5))
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if fields[0] != "Z" && fields[2] == strconv.Itoa(group) {
+			return true
+		}
+	}
+	return false
 }
 
 // TestInterrupted ends the context of what waits for a filter of the repository's: it
@@ -105,7 +125,8 @@ func TestInterrupted(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- tt.do(t, ctx, r) }()
-			pid := started()
+			group, err := syscall.Getpgid(started())
+			must(t, err)
 			cancel()
 			at := time.Now()
 			select {
@@ -115,14 +136,10 @@ func TestInterrupted(t *testing.T) {
 				}
 				t.Logf("it took %s", time.Since(at))
 			case <-time.After(promptly):
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+				_ = syscall.Kill(-group, syscall.SIGKILL)
 				t.Fatal("it goes on")
 			}
-			for end := time.Now().Add(promptly); !gone(pid); time.Sleep(5 * time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatalf("process %d is left", pid)
-				}
-			}
+			waitGone(t, group)
 		})
 	}
 }
@@ -176,7 +193,5 @@ func TestCloseHanging(t *testing.T) {
 	if took := time.Since(at); took > promptly {
 		t.Errorf("it took %s", took)
 	}
-	if !gone(pid) {
-		t.Errorf("process %d is left", pid)
-	}
+	waitGone(t, pid)
 }
