@@ -29,8 +29,8 @@ var auditDay = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // no step, the second the context, which no plan lists.
 func (a audited) outcome() Outcome {
 	st := &impact.State{Name: a.name, Bases: []impact.ExternalRef{{Ref: "os", Known: true}}, Layers: []impact.StateLayer{
-		{Key: "os", Floor: "os", Op: "image", From: "os", Name: "FROM os", Line: 1, Stage: "stage-0"},
-		{Key: "context", Floor: "context", Op: "local", Name: "context"},
+		{Key: "os", OwnKey: "os", Op: "image", From: "os", Name: "FROM os", Line: 1, Stage: "stage-0"},
+		{Key: "context", OwnKey: "context", Op: "local", Name: "context"},
 	}}
 	ip := &impact.ImagePlan{Name: a.name, Action: impact.Rebuild, Layers: []impact.LayerPlan{{Index: 1, Name: "FROM os", State: impact.Cached}}}
 	for _, kind := range a.reasons {
@@ -40,7 +40,7 @@ func (a audited) outcome() Outcome {
 	for i, key := range a.keys {
 		name := "RUN " + string(key)
 		st.Layers = append(st.Layers, impact.StateLayer{
-			Key: key, Floor: key, Op: key, Inputs: []int{0}, Stage: "stage-0", File: "Dockerfile", Line: 2 + i, Instruction: name, Name: name,
+			Key: key, OwnKey: key, Op: key, Inputs: []int{0}, Stage: "stage-0", File: "Dockerfile", Line: 2 + i, Instruction: name, Name: name,
 		})
 		ip.Layers = append(ip.Layers, impact.LayerPlan{
 			Index: 2 + i, Name: name, State: impact.LayerState(a.states[i]), Step: true, Dockerfile: "Dockerfile", Line: 2 + i, Instruction: name,
@@ -59,7 +59,7 @@ func (a audited) outcome() Outcome {
 func has(keys ...impact.Digest) map[string]*Record {
 	st := &impact.State{}
 	for _, k := range keys {
-		st.Layers = append(st.Layers, impact.StateLayer{Key: k, Floor: k, Instruction: "RUN " + string(k)})
+		st.Layers = append(st.Layers, impact.StateLayer{Key: k, OwnKey: k, Instruction: "RUN " + string(k)})
 	}
 	return map[string]*Record{"before": {Image: "before", ImageID: "i", State: st, Built: auditDay}}
 }
@@ -98,9 +98,9 @@ func TestAudit(t *testing.T) {
 		"never built here":              {image: audited{states: []string{cac, cac}, keys: keys, ran: []int{0}}, before: has("b"), layers: map[string]int{apartElse: 1}},
 		"no record":                     {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: func(o *Outcome) { o.build.old = nil }}, layers: map[string]int{apartSeen: 1}},
 		"a killed run":                  {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}}, killed: "app", layers: map[string]int{apartSeen: 1}},
-		"floor on record": {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: layer(0, func(l *impact.StateLayer) { l.Floor = "f" })},
+		"floor on record": {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: layer(0, func(l *impact.StateLayer) { l.OwnKey = "f" })},
 			before: has("f"), layers: map[string]int{apartContent: 1}},
-		"floor seen": {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: layer(0, func(l *impact.StateLayer) { l.Floor = "f" })},
+		"floor seen": {image: audited{states: []string{inv, inv}, keys: keys, ran: []int{1}, edit: layer(0, func(l *impact.StateLayer) { l.OwnKey = "f" })},
 			seen: []impact.Digest{"f"}, layers: map[string]int{apartContent: 1}},
 		"inline document": {image: audited{states: []string{cac, cac}, keys: keys, ran: []int{0}, edit: layer(0, func(l *impact.StateLayer) { l.Line, l.Stage, l.Inline = 0, "", true })},
 			before: has("a", "b"), layers: map[string]int{apartInline: 1}},
@@ -250,7 +250,7 @@ func TestAuditKeys(t *testing.T) {
 	failed := audited{name: "x", states: []string{inv}, keys: []impact.Digest{"x1"}}.outcome()
 	failed.Status, failed.Result = Failed, nil
 	built := audited{name: "app", states: []string{cac, inv}, keys: []impact.Digest{"a", "b"}, ran: []int{1}, edit: func(o *Outcome) {
-		o.build.state.Layers[3].Floor = "sha256:0123456789abcdef0123456789abcdef"
+		o.build.state.Layers[3].OwnKey = "sha256:0123456789abcdef0123456789abcdef"
 	}}.outcome()
 	c := &comparison{outcomes: []Outcome{failed, built, {Image: "kept", Status: Kept}}, before: has("a"), known: (*AuditLog)(nil).known}
 	if a := c.audit(); !slices.Equal(a.Keys, []string{"0123456789abcdef", "b", "x1"}) || a.Images.Built != 1 {

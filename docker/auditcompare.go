@@ -99,7 +99,7 @@ func (c *comparison) unrecorded() map[string]bool {
 		}
 		for _, l := range c.steps[o.build] {
 			if c.keys[l.Key] == nil && !c.ran[l.Key] {
-				keys[shortKey(l.Key)], keys[shortKey(l.Floor)] = true, true
+				keys[shortKey(l.Key)], keys[shortKey(l.OwnKey)] = true, true
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func (c *comparison) learn(rec *Record) {
 		if old := c.keys[l.Key]; old == nil || old.Built.Before(rec.Built) {
 			c.keys[l.Key] = rec
 		}
-		c.floors[l.Floor] = true
+		c.floors[l.OwnKey] = true
 	}
 }
 
@@ -315,7 +315,7 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer, f foundation) stri
 		return apartBehind
 	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.past[shortKey(l.Key)]:
 		return apartSeen
-	case c.floors[l.Floor], l.Floor != l.Key && c.past[shortKey(l.Floor)]:
+	case c.floors[l.OwnKey], l.OwnKey != l.Key && c.past[shortKey(l.OwnKey)]:
 		return apartContent
 	case c.parentSame(b.foretold):
 		return apartSame
@@ -435,8 +435,8 @@ func (c *comparison) newKeys() []string {
 			if c.keys[l.Key] == nil {
 				found[shortKey(l.Key)] = true
 			}
-			if l.Floor != l.Key && !c.floors[l.Floor] {
-				found[shortKey(l.Floor)] = true
+			if l.OwnKey != l.Key && !c.floors[l.OwnKey] {
+				found[shortKey(l.OwnKey)] = true
 			}
 		}
 	}

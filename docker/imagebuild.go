@@ -47,7 +47,7 @@ func (b *imageBuild) askedBy(req Request) asked {
 // run builds the image and records it.
 func (b *imageBuild) run(ctx context.Context) Outcome {
 	begun := time.Now()
-	o := Outcome{Image: b.name, Status: Failed, Foretold: b.foretold.Foretold(), State: StateDigest(b.state), build: b}
+	o := Outcome{Image: b.name, Status: Failed, Foretold: b.foretold.Predicted(), State: StateDigest(b.state), build: b}
 	res, err := b.build(ctx)
 	o.Duration = time.Since(begun)
 	if err != nil {

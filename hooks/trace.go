@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// Trace is what the check of a commit looked at, found or not. A push whose commits
-// do not differ from that commit in anything of it touches nothing: the check would
-// be told the same of both sides. Paths are slash paths from the root of the tree;
+// Trace is what the check of a commit read, found or not. A push whose commits do not
+// differ from that commit in anything of it touches nothing: the check would read the
+// same on both sides. Paths are slash paths from the root of the tree;
 // "." is the root.
 type Trace struct {
 	Commit  string

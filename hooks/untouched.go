@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Untouched tells whether a push touches nothing of what the check saw. It is false
+// Untouched tells whether a push touches nothing of what the check read. It is false
 // too when that is not known: of a new branch or a tag the baseline has to be found
 // first, and what git cannot compare may be anything. Git looks in the folder that
 // the process runs in, as a hook does.
@@ -30,8 +30,8 @@ func (t *Trace) Untouched(ctx context.Context, push Push) bool {
 	if c := <-conversions; c == "" || c != t.Conversions || !ok {
 		return false
 	}
-	s := t.sight()
-	return !slices.ContainsFunc(changes, s.sees) && !slices.ContainsFunc(t.Beside, Stamp.changed)
+	read := newReadSet(t)
+	return !slices.ContainsFunc(changes, read.touchedBy) && !slices.ContainsFunc(t.Beside, Stamp.changed)
 }
 
 // changed tells whether a file does not hold any more what it did.
@@ -76,15 +76,15 @@ func changesFrom(ctx context.Context, from string, commits []string) (list []cha
 	if err != nil {
 		return nil, false
 	}
-	var told strings.Builder
+	var answered strings.Builder
 	for len(out) > 0 {
 		var head []byte
 		if head, out, ok = bytes.Cut(out, []byte{0}); !ok {
 			return nil, false
 		}
 		if len(head) == 0 || head[0] != ':' {
-			told.Write(head)
-			told.WriteByte(0)
+			answered.Write(head)
+			answered.WriteByte(0)
 			continue
 		}
 		var name []byte
@@ -95,5 +95,5 @@ func changesFrom(ctx context.Context, from string, commits []string) (list []cha
 		}
 		list = append(list, change{path: string(name), before: modes[0], after: modes[1]})
 	}
-	return list, told.String() == want.String()
+	return list, answered.String() == want.String()
 }

@@ -21,7 +21,7 @@
 //
 // What is not understood widens a plan, with a warning, and never narrows it. What
 // the model cannot know: whether a RUN that is executed again gives the same files
-// (then BuildKit, and the cutoff of a run, save work that a plan foretold), and
+// (then BuildKit, and the cutoff of a run, save work that a plan predicted), and
 // what lies behind a URL.
 //
 // Three steps stay apart: a Scanner marks (scan.go), Make intends (plan.go,

@@ -47,6 +47,6 @@ type Base struct {
 	Image  string // the catalog's image, or "" for an external one
 	Config []byte // OCI image config JSON
 	Key    Digest // identity of its root filesystem
-	Floor  Digest // State.Floor of the catalog's image
+	OwnKey Digest // State.OwnOutput of the catalog's image
 	Known  bool   // an external image whose config is real, not assumed
 }

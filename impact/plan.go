@@ -97,8 +97,8 @@ func (p *ImagePlan) WaitsOnly() bool {
 	return p.Action == Rebuild && !slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Kind != ReasonParent })
 }
 
-// Foretold counts the steps that a build of the image will execute.
-func (p *ImagePlan) Foretold() int {
+// Predicted counts the steps that a build of the image will execute.
+func (p *ImagePlan) Predicted() int {
 	n := 0
 	for _, l := range p.Layers {
 		if l.Step && l.State == Invalidated {

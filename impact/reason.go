@@ -108,7 +108,7 @@ func (c *comparison) image(ctx context.Context, name string) ImagePlan {
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonNew})
 	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil:
 		ip.Reasons = append(ip.Reasons, c.explain(ctx, b, t, index)...)
-		ip.Unsure = t.Floor == b.Floor && t.Config == b.Config && (t.Err == nil) == (b.Err == nil)
+		ip.Unsure = t.OwnOutput == b.OwnOutput && t.Config == b.Config && (t.Err == nil) == (b.Err == nil)
 	}
 	if b != nil {
 		for _, tag := range t.Tags {

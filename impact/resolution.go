@@ -51,7 +51,7 @@ func (r *resolution) find(ctx context.Context, ref, platform string) (Base, erro
 	if st == nil {
 		return Base{}, &Pending{Image: owners[0]}
 	}
-	return Base{Image: st.Name, Key: st.Output, Floor: st.Floor, Config: r.scan.WithKey(st.base, st.Output)}, nil
+	return Base{Image: st.Name, Key: st.Output, OwnKey: st.OwnOutput, Config: r.scan.WithKey(st.base, st.Output)}, nil
 }
 
 // linked gives the images that a reference may mean: those that have it as a tag or,
@@ -92,13 +92,13 @@ func (r *resolution) key(ref string) Digest {
 	return DigestOf("reference", ref)
 }
 
-// floor is the same without what is only copied; of an external image nothing is
+// ownKey is the same without what is only copied; of an external image nothing is
 // known to be.
-func (r *resolution) floor(ref string) Digest {
+func (r *resolution) ownKey(ref string) Digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if b := r.bases[ref]; b.Floor != "" {
-		return b.Floor
+	if b := r.bases[ref]; b.OwnKey != "" {
+		return b.OwnKey
 	}
 	return r.bases[ref].Key
 }

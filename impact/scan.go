@@ -191,7 +191,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		}
 		st.Err = f
 		st.Output = DigestOf("broken", f.Error())
-		st.Config, st.Floor = st.Output, st.Output
+		st.Config, st.OwnOutput = st.Output, st.Output
 	} else {
 		st.Warnings = g.Warnings
 		st.Def.Text = g.Text
@@ -242,11 +242,11 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always, Remote: l.Remote, Link: l.Link, Inline: l.Inline,
 			Stage: l.Stage, File: l.File, Line: l.Line, Instruction: l.Instruction, Name: l.Name,
 		}
-		inputs, floors := make([]Digest, len(l.Inputs)), make([]Digest, len(l.Inputs))
+		inputs, own := make([]Digest, len(l.Inputs)), make([]Digest, len(l.Inputs))
 		for j, in := range l.Inputs {
 			inputs[j] = st.Layers[in].Key
 			if !slices.Contains(l.Compared, j) {
-				floors[j] = st.Layers[in].Floor
+				own[j] = st.Layers[in].OwnKey
 			}
 		}
 		var reads []Digest
@@ -261,14 +261,14 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 		if l.From != "" {
 			sl.FromKey = r.key(l.From)
 		}
-		sl.Key, sl.Floor = layerKey(l.Op, inputs, reads, sl.FromKey), layerKey(l.Op, floors, reads, "")
+		sl.Key, sl.OwnKey = layerKey(l.Op, inputs, reads, sl.FromKey), layerKey(l.Op, own, reads, "")
 		if l.From != "" { // a root filesystem, under whatever name
-			sl.Key, sl.Floor = sl.FromKey, r.floor(l.From)
+			sl.Key, sl.OwnKey = sl.FromKey, r.ownKey(l.From)
 		}
 		st.Layers[i] = sl
 	}
 	if g.Output >= 0 {
-		st.Output, st.Floor = st.Layers[g.Output].Key, st.Layers[g.Output].Floor
+		st.Output, st.OwnOutput = st.Layers[g.Output].Key, st.Layers[g.Output].OwnKey
 	}
 }
 

@@ -292,7 +292,7 @@ func TestWithoutCache(t *testing.T) {
 		want    int
 	}{{nil, 0}, {[]string{"g", "2"}, 2}, {[]string{"f", "2"}, 4}} {
 		p := compare(t, cat, tree, edited(tree, tc.changes...))
-		if got := p.Image("a").Foretold(); got != tc.want || (p.Image("a").Action == Keep) != (tc.want == 0) {
+		if got := p.Image("a").Predicted(); got != tc.want || (p.Image("a").Action == Keep) != (tc.want == 0) {
 			t.Errorf("%v: %s, %d steps run, want %d", tc.changes, p.Image("a").Action, got, tc.want)
 		}
 	}

@@ -9,18 +9,18 @@ import (
 // State is what one image is at one tree: the keys of its layers, and where each
 // comes from. A record keeps it, so it is stored as JSON.
 type State struct {
-	Name     string        `json:"name"`
-	Tags     []string      `json:"tags,omitempty"`
-	Def      Definition    `json:"definition"`
-	Layers   []StateLayer  `json:"layers,omitempty"`
-	Output   Digest        `json:"output"`            // key of the root filesystem; "" when it is empty
-	Floor    Digest        `json:"floor"`             // the same, of all but what is only copied from other stages and images
-	Config   Digest        `json:"config"`            // of the image config, without times and root filesystem
-	Parents  []Parent      `json:"parents,omitempty"` // by image, then reference
-	Bases    []ExternalRef `json:"bases,omitempty"`   // external images, by reference
-	Err      *Fault        `json:"error,omitempty"`
-	Blame    string        `json:"blame,omitempty"` // the parent whose error Err repeats
-	Warnings []string      `json:"warnings,omitempty"`
+	Name      string        `json:"name"`
+	Tags      []string      `json:"tags,omitempty"`
+	Def       Definition    `json:"definition"`
+	Layers    []StateLayer  `json:"layers,omitempty"`
+	Output    Digest        `json:"output"`            // key of the root filesystem; "" when it is empty
+	OwnOutput Digest        `json:"floor"`             // the same, of all but what is only copied from other stages and images
+	Config    Digest        `json:"config"`            // of the image config, without times and root filesystem
+	Parents   []Parent      `json:"parents,omitempty"` // by image, then reference
+	Bases     []ExternalRef `json:"bases,omitempty"`   // external images, by reference
+	Err       *Fault        `json:"error,omitempty"`
+	Blame     string        `json:"blame,omitempty"` // the parent whose error Err repeats
+	Warnings  []string      `json:"warnings,omitempty"`
 
 	// config of the image with its output as diff id, for those built on it; nil
 	// when the Dockerfile could not be read.
@@ -60,7 +60,7 @@ func definition(im Image) Definition {
 // StateLayer is a layer with its key.
 type StateLayer struct {
 	Key         Digest      `json:"key"`
-	Floor       Digest      `json:"floor"`
+	OwnKey      Digest      `json:"floor"` // the same, of all but what is only copied from other stages and images
 	Op          Digest      `json:"op"`
 	Inputs      []int       `json:"inputs,omitempty"`
 	Reads       []StateRead `json:"reads,omitempty"`

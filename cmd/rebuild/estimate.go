@@ -137,7 +137,7 @@ func (p *planning) estimate(records map[string]*docker.Record, slots int) {
 // beside is what a build will take beside its steps.
 func (h history) beside(im *impact.ImagePlan, rec *docker.Record) float64 {
 	switch {
-	case im.Foretold() == 0:
+	case im.Predicted() == 0:
 		return cachedOverhead
 	case rec != nil && rec.Overhead > 0:
 		return rec.Overhead
@@ -149,7 +149,7 @@ func (h history) beside(im *impact.ImagePlan, rec *docker.Record) float64 {
 func (p *planning) costs() map[string]float64 {
 	costs := map[string]float64{}
 	for _, im := range p.plan.Images {
-		costs[im.Name] = assumedOverhead * float64(1+im.Foretold()) // more steps, more time, as far as anybody knows
+		costs[im.Name] = assumedOverhead * float64(1+im.Predicted()) // more steps, more time, as far as anybody knows
 		if im.Estimate != nil {
 			costs[im.Name] = *im.Estimate
 		}

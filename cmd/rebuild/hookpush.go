@@ -54,7 +54,7 @@ func brings(ctx context.Context, repo *tree.Repository, remote string, u hooks.U
 			return p, err
 		}
 	}
-	if p.base, err = repo.Held(ctx, commit, remote); p.base == "" {
+	if p.base, err = repo.KnownAt(ctx, commit, remote); p.base == "" {
 		p.base = hooks.Zero
 	}
 	return p, err

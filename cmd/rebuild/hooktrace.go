@@ -61,7 +61,7 @@ func lookedIn(w *workspace, t *hooks.Trace) (ok bool) {
 		return false
 	}
 	for _, c := range w.commits {
-		l, ok := c.Looked()
+		l, ok := c.Reads()
 		if !ok {
 			return false
 		}

@@ -118,7 +118,7 @@ func headName(t *testing.T, dir string) string {
 
 func (p *pusher) lets(t *testing.T, c pushed) bool {
 	t.Helper()
-	return hooks.Lets(t.Context(), p.file, hooks.Push{Updates: []hooks.Update{{Local: c.commit, RemoteRef: c.ref, Remote: c.base}}})
+	return hooks.Allows(t.Context(), p.file, hooks.Push{Updates: []hooks.Update{{Local: c.commit, RemoteRef: c.ref, Remote: c.base}}})
 }
 
 // check gives what the plan of a push rebuilds, and with keep writes its trace.

@@ -114,7 +114,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	v.holdAudit(report)
 	for _, st := range first.target.States {
 		for _, l := range st.Layers {
-			j.seen[l.Key], j.floors[l.Floor] = true, true
+			j.seen[l.Key], j.floors[l.OwnKey] = true, true
 		}
 	}
 	return v, nil
@@ -232,7 +232,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 				lv.apart = "wildcards behind a link, which match nothing on engines before 23"
 			case j.seen[l.Key]:
 				lv.apart = "seen before"
-			case j.floors[l.Floor]:
+			case j.floors[l.OwnKey]:
 				lv.apart = "compared by content"
 			case parentSame:
 				lv.apart = "parent came out the same"
@@ -376,5 +376,5 @@ func (im *imageVerdict) word() string {
 			steps++
 		}
 	}
-	return fmt.Sprintf("%d/%d", im.plan.Foretold(), steps)
+	return fmt.Sprintf("%d/%d", im.plan.Predicted(), steps)
 }

@@ -87,7 +87,7 @@ func layersOf(im *impact.ImagePlan) string {
 			steps++
 		}
 	}
-	switch n := im.Foretold(); {
+	switch n := im.Predicted(); {
 	case n == 0:
 		return "no layer runs"
 	case n == 1:

@@ -131,7 +131,7 @@ func (w *workspace) looked() []string {
 	defer w.mu.Unlock()
 	var dirs []string
 	for _, t := range w.trees {
-		dirs = append(dirs, t.Looked()...)
+		dirs = append(dirs, t.FoldersRead()...)
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)

@@ -20,7 +20,7 @@ type commitSource struct {
 	checkout *checkout
 	folders  table[string, []*entry]
 	sizes    table[string, int64]
-	told     told
+	read     contentRead
 }
 
 func newCommitSource(r *Repository, commit string, view View) *commitSource {
@@ -102,7 +102,7 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 // link reads no blob before somebody follows the link: a partial clone need not
 // hold it.
 func (c *commitSource) link(ctx context.Context, e *entry) (string, error) {
-	c.told.content(e.path)
+	c.read.add(e.path)
 	text, err := c.repo.objects().blob(ctx, e.id)
 	if err != nil {
 		return "", fmt.Errorf("commit %s: symlink %s: %w", c.commit, e.path, err)
@@ -116,13 +116,13 @@ func (c *commitSource) hollow(context.Context, *entry) (bool, error) { return fa
 
 // contents gives a file as a clean checkout has it.
 func (c *commitSource) contents(ctx context.Context, e *entry) ([]byte, error) {
-	c.told.content(e.path)
+	c.read.add(e.path)
 	converts, err := c.checkout.converts(ctx, e.path)
 	if err != nil {
 		return nil, err
 	}
 	if converts {
-		c.told.conversion()
+		c.read.addConversion()
 		return c.checkout.convert(ctx, e.path, e.id)
 	}
 	data, err := c.repo.objects().blob(ctx, e.id)
@@ -141,7 +141,7 @@ func (c *commitSource) attributes(ctx context.Context, p string) ([]byte, error)
 	if e == nil || !e.kind.IsRegular() {
 		return nil, fs.ErrNotExist
 	}
-	c.told.content(p)
+	c.read.add(p)
 	return c.repo.objects().blob(ctx, e.id)
 }
 

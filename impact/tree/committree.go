@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"io/fs"
+	"slices"
 
 	"github.com/tonistiigi/fsutil"
 
@@ -40,7 +41,7 @@ func (t *CommitTree) Side() impact.Side { return t.side }
 // ReadDir implements Tree.
 func (t *CommitTree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 	if isAbs(clean(dir)) {
-		t.outside.looked.in(dir)
+		t.outside.read.add(dir)
 		return readDirOutside(dir)
 	}
 	return t.readDir(ctx, t.src, dir)
@@ -63,4 +64,35 @@ func (t *CommitTree) Context(ctx context.Context, dir string) (fsutil.FS, error)
 		at = e.path
 	}
 	return &commitContext{ctx: ctx, files: t.files, dir: at}, nil
+}
+
+// Reads lists what was asked for. What a build context of the tree sent is not among
+// it. ok is false when something else than the commit's objects had a part in the
+// answers: files outside of the repository, or the conversion of a definition.
+func (t *CommitTree) Reads() (r CommitReads, ok bool) {
+	src := t.src.(*commitSource)
+	read, converted := src.read.all()
+	for dir, entries := range src.folders.all() {
+		r.Folders = append(r.Folders, dir)
+		var files []string
+		others := 0
+		for _, e := range entries {
+			switch {
+			case e.isDir():
+			case read[e.path] || e.isFilled():
+				files = append(files, e.path)
+			default:
+				others++
+			}
+		}
+		if others == 0 && len(files) > 1 {
+			r.Whole = append(r.Whole, dir)
+		} else {
+			r.Files = append(r.Files, files...)
+		}
+	}
+	slices.Sort(r.Folders)
+	slices.Sort(r.Whole)
+	slices.Sort(r.Files)
+	return r, !converted && len(t.outside.read.all()) == 0
 }

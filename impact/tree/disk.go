@@ -28,7 +28,7 @@ type disk struct {
 	known func(ctx context.Context, path string, st stat) (impact.Digest, bool)
 
 	folders table[string, []*entry]
-	looked  looked
+	read    foldersRead
 }
 
 // system is a path of the tree as the system writes it.
@@ -49,7 +49,7 @@ func (d *disk) list(_ context.Context, dir string) ([]*entry, error) {
 func (d *disk) readDir(dir string) ([]*entry, error) {
 	// A folder that a symlink stands for is not listed here: who follows links,
 	// and how far, is for the caller to say.
-	d.looked.in(d.system(dir))
+	d.read.add(d.system(dir))
 	found, err := os.ReadDir(d.system(dir))
 	if missing(err) {
 		return nil, &fs.PathError{Op: "read", Path: dir, Err: fs.ErrNotExist}
@@ -205,7 +205,7 @@ func missing(err error) bool {
 
 // readFile reads a file by its path in the tree, links followed by the caller.
 func (d *disk) readFile(path string) ([]byte, error) {
-	d.looked.in(filepath.Dir(d.system(path)))
+	d.read.add(filepath.Dir(d.system(path)))
 	fi, err := os.Lstat(d.system(path))
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
 	src, at := r.place(p)
 	if src == source(r.outside) {
 		name := filepath.FromSlash(at)
-		r.outside.looked.in(filepath.Dir(name))
+		r.outside.read.add(filepath.Dir(name))
 		if fi, err := os.Stat(name); missing(err) {
 			return nil, absentFile(p)
 		} else if err == nil && !fi.Mode().IsRegular() {

@@ -30,6 +30,10 @@ var localEnv = []string{
 	"GIT_INTERNAL_SUPER_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_REFERENCE_BACKEND",
 }
 
+// LocalEnv names the variables that point git at a repository. Git sets some of them
+// for its hooks, where they would lead other children to the wrong one.
+func LocalEnv() []string { return localEnv }
+
 // WithoutGit is an environment without what points git at a repository, for children
 // that are to look at their own.
 func WithoutGit(env []string) []string {

@@ -134,7 +134,7 @@ func (r *reader) scope(ctx context.Context, src source, dir string, patterns []s
 	key := scopeKey{src, dir, strings.Join(patterns, "\n")}
 	return r.scopes.get(key, func() (*scope, error) {
 		if d, ok := src.(*disk); ok && d == r.outside {
-			r.outside.looked.in(filepath.Dir(filepath.FromSlash(dir))) // it may be a link, or come to be
+			r.outside.read.add(filepath.Dir(filepath.FromSlash(dir))) // it may be a link, or come to be
 			real, err := filepath.EvalSymlinks(filepath.FromSlash(dir))
 			switch {
 			case missing(err):

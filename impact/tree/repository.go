@@ -135,6 +135,23 @@ func (r *Repository) Commit(ctx context.Context, rev string, view View) (*Commit
 	return newCommitTree(r, impact.Side{Kind: impact.SideCommit, Rev: rev, Commit: id}, view), nil
 }
 
+// CheckedOut tells whether the working tree is that of a commit: it is HEAD, and no
+// tracked file is edited.
+func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error) {
+	head, err := r.Resolve(ctx, "HEAD")
+	if unborn := (*RevisionError)(nil); errors.As(err, &unborn) {
+		return false, nil
+	}
+	if err != nil || head != commit {
+		return false, err
+	}
+	_, err = r.git.run(ctx, "diff", "--quiet", "--no-ext-diff", "HEAD", "--")
+	if exited(err, 1) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // readTree lists a tree or a commit's root tree, and remembers it: two commits
 // share most of their trees.
 func (r *Repository) readTree(ctx context.Context, id string) ([]treeEntry, error) {

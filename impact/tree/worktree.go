@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tonistiigi/fsutil"
@@ -93,6 +94,21 @@ func newWorktree(root, state string, f format, cacheDir string) *Worktree {
 	}
 }
 
+// FoldersRead lists the folders that the tree listed so far, or in which it sought a
+// file, as absolute system paths, sorted. Nothing outside them has a part in what the
+// tree answered; folders among them may not exist. Who wants to know when to look again
+// watches these.
+func (w *Worktree) FoldersRead() []string {
+	dirs := []string{w.root}
+	for _, d := range []*disk{w.disk, w.outside} {
+		for _, dir := range d.read.all() {
+			dirs = append(dirs, filepath.Clean(dir))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
 // Save writes the stat cache, if it learnt anything.
 func (w *Worktree) Save() error { return w.cache.save() }
 
@@ -104,7 +120,7 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 	src, at := w.place(dir)
 	switch {
 	case src == source(w.outside):
-		w.outside.looked.in(filepath.FromSlash(at))
+		w.outside.read.add(filepath.FromSlash(at))
 		return readDirOutside(at)
 	case w.git != nil:
 		return w.readDir(ctx, w.git, at)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestRun runs the guard as a program, since it becomes the check.
+// TestRun runs as a program what stands before a check, since it becomes the check.
 func TestRun(t *testing.T) {
 	if check := os.Getenv("REBUILD_TEST_GUARD"); check != "" {
 		if err := Run(t.Context(), []string{check, "an arg"}, os.Stdin); err != nil {

@@ -11,13 +11,13 @@ import (
 	"slices"
 )
 
-// TraceVar is the environment variable in which the check is told where to write its
+// TraceVar is the environment variable in which the check finds where to write its
 // trace.
 const TraceVar = "REBUILD_PRE_PUSH_TRACE"
 
-// Lets tells whether a push can go without a check, by the trace that the last one
+// Allows tells whether a push can go without a check, by the trace that the last one
 // left in a file. A push that only deletes always can.
-func Lets(ctx context.Context, trace string, push Push) bool {
+func Allows(ctx context.Context, trace string, push Push) bool {
 	if !slices.ContainsFunc(push.Updates, func(u Update) bool { return !u.Deletes() }) {
 		return true
 	}
@@ -30,9 +30,9 @@ func Lets(ctx context.Context, trace string, push Push) bool {
 
 // Run stands before a check: most pushes touch nothing, and what bake and compose
 // initialise takes longer than to find that out. It lets a push go that touches nothing
-// of what the last check saw, and otherwise runs the check in its place. check is its program and arguments; stdin is what git
-// tells a pre-push hook. It returns only when the push may go or the check cannot be
-// run.
+// of what the last check read, and otherwise runs the check in its place. check is its
+// program and arguments; stdin is what git gives a pre-push hook. It returns only when
+// the push may go or the check cannot be run.
 func Run(ctx context.Context, check []string, stdin *os.File) error {
 	if len(check) == 0 {
 		return errors.New("usage: rebuild-pre-push PROGRAM [ARG...]")
@@ -44,7 +44,7 @@ func Run(ctx context.Context, check []string, stdin *os.File) error {
 	check = append([]string{program}, check[1:]...)
 	_, fromPreCommit := FromPreCommit(os.Getenv) // which tells of the push there
 	if fi, err := stdin.Stat(); fromPreCommit || err == nil && fi.Mode()&os.ModeCharDevice != 0 {
-		return instead(check, nil, os.Environ()) // it says what is amiss with a terminal
+		return execInPlace(check, nil, os.Environ()) // it says what is amiss with a terminal
 	}
 	refs, err := io.ReadAll(stdin)
 	if err != nil {
@@ -55,12 +55,12 @@ func Run(ctx context.Context, check []string, stdin *os.File) error {
 		return err
 	}
 	push, err := ReadPush(nil, bytes.NewReader(refs))
-	if err == nil && Lets(ctx, trace, push) {
+	if err == nil && Allows(ctx, trace, push) {
 		return nil
 	}
 	env := os.Environ()
 	if trace != "" {
 		env = append(env, TraceVar+"="+trace)
 	}
-	return instead(check, refs, env)
+	return execInPlace(check, refs, env)
 }

@@ -12,11 +12,11 @@ type change struct {
 	before, after string // modes, octal
 }
 
-// sight is a trace to hold changes against.
-type sight struct{ folders, whole, files map[string]bool }
+// readSet is what a check read, to compare changes with.
+type readSet struct{ folders, whole, files map[string]bool }
 
-func (t *Trace) sight() sight {
-	return sight{set(t.Folders), set(t.Whole), set(t.Files)}
+func newReadSet(t *Trace) readSet {
+	return readSet{set(t.Folders), set(t.Whole), set(t.Files)}
 }
 
 func set(list []string) map[string]bool {
@@ -27,16 +27,16 @@ func set(list []string) map[string]bool {
 	return m
 }
 
-// sees tells whether the check saw what a change changes.
-func (s sight) sees(c change) bool {
+// touchedBy tells whether a change is one of what the check read.
+func (r readSet) touchedBy(c change) bool {
 	dir := path.Dir(c.path)
 	switch {
 	case path.Base(c.path) == ".gitattributes":
 		return true // what it says counts for files that it does not name
 	case c.before != c.after:
-		return s.folders[dir]
+		return r.folders[dir]
 	case c.before == modeFolder:
 		return false // the change is one in it, which is listed too
 	}
-	return s.whole[dir] || s.files[c.path]
+	return r.whole[dir] || r.files[c.path]
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// instead becomes another program, with stdin as its standard input, or this one's
+// execInPlace becomes another program, with stdin as its standard input, or this one's
 // when it is nil. It returns only an error.
-func instead(command []string, stdin []byte, env []string) error {
+func execInPlace(command []string, stdin []byte, env []string) error {
 	if stdin != nil {
 		if err := unread(stdin); err != nil {
 			return fmt.Errorf("standard input of %s: %w", command[0], err)

@@ -9,9 +9,9 @@ import (
 	"rebuild/impact"
 )
 
-// TestLooked: a tree tells the folders in which something must happen for it to tell
-// something else, and no others.
-func TestLooked(t *testing.T) {
+// TestFoldersRead: a tree lists the folders in which something must happen for it to
+// answer something else, and no others.
+func TestFoldersRead(t *testing.T) {
 	root := t.TempDir()
 	for _, p := range []string{"src/sub/a.txt", "src/gone/b.txt", "real/c.txt", "docs/d.md", "elsewhere/deep/e.txt", "match1/f.txt", "vendor/big/g.txt"} {
 		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(p)), 0o755); err != nil {
@@ -54,7 +54,7 @@ func TestLooked(t *testing.T) {
 				want = append(want, dir)
 			}
 			slices.Sort(want)
-			if got := w.Looked(); !slices.Equal(got, want) {
+			if got := w.FoldersRead(); !slices.Equal(got, want) {
 				t.Errorf("%q\nwant %q", got, want)
 			}
 		})

@@ -9,9 +9,9 @@ import (
 	"os/signal"
 )
 
-// instead runs another program, with stdin as its standard input, or this one's when
+// execInPlace runs another program, with stdin as its standard input, or this one's when
 // it is nil, and ends the process with its status. It returns only an error.
-func instead(command []string, stdin []byte, env []string) error {
+func execInPlace(command []string, stdin []byte, env []string) error {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, os.Stdin, os.Stdout, os.Stderr
 	if stdin != nil {
