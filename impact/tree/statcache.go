@@ -5,10 +5,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,25 +65,6 @@ func loadStatCache(dir, name, mark string, f format) *statCache {
 	return c
 }
 
-// clock asks the file system for the time, because a server's may differ from
-// ours. Zero when the folder can't be written.
-func clock(dir string) time.Time {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return time.Time{}
-	}
-	f, err := os.CreateTemp(dir, ".clock-*")
-	if err != nil {
-		return time.Time{}
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return time.Time{}
-	}
-	return fi.ModTime()
-}
-
 // get gives the digest of a file whose stat is still the same.
 func (c *statCache) get(path string, st stat, how uint32) (impact.Digest, bool) {
 	i, ok := slices.BinarySearchFunc(c.old, path, func(r statRecord, p string) int { return cmp.Compare(r.path, p) })
@@ -140,9 +119,10 @@ func (c *statCache) save() error {
 		records = append(records, r)
 	}
 	slices.SortFunc(records, func(a, b statRecord) int { return cmp.Compare(a.path, b.path) })
-	if err := writeAtomically(c.file, c.encode(records)); err != nil {
-		return fmt.Errorf("stat cache %s: %w", c.file, err)
+	if err := replaceFile(c.file, c.encode(records)); err != nil {
+		return fmt.Errorf("stat cache: %w", err)
 	}
+	sweep(filepath.Dir(c.file), c.moment)
 	c.learnt = false
 	return nil
 }
@@ -215,25 +195,4 @@ func u32(s string) uint32 {
 
 func uvarint(s string) (uint64, int) {
 	return binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
-}
-
-// writeAtomically replaces a file, so that a reader sees the old or the new one.
-func writeAtomically(file string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone by then, unless something failed
-	_, err = f.Write(data)
-	if err2 := f.Close(); err == nil {
-		err = err2
-	}
-	var at *fs.PathError
-	if errors.As(err, &at) { // of the file that is meant, whose name is the same each time
-		return &fs.PathError{Op: at.Op, Path: file, Err: at.Err}
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }
