@@ -408,12 +408,12 @@ func inline(l impact.StateLayer) bool { return l.Inline || l.Remote && l.Line ==
 // --link (before 23) look for matches without following it, and find none.
 func behindLink(st *impact.State, l impact.StateLayer) bool {
 	for _, r := range l.Reads {
-		fixed := strings.IndexAny(r.Path, "*?[")
+		fixed, wild := impact.SplitWildcards(r.Path)
 		rd := st.Reading(r)
-		if !r.Wildcard || fixed < 0 || rd == nil {
+		if !r.Wildcard || wild == "" || rd == nil {
 			continue
 		}
-		folder := strings.TrimPrefix(path.Join(r.Context, path.Dir(r.Path[:fixed]+"x")), "./")
+		folder := path.Join(r.Context, fixed)
 		for _, f := range rd.Files {
 			if fs.FileMode(f.Mode)&fs.ModeSymlink != 0 && (folder == f.Path || strings.HasPrefix(folder, f.Path+"/")) {
 				return true

@@ -2,10 +2,11 @@ package docker
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/tonistiigi/fsutil"
+
+	"rebuild/impact"
 )
 
 // followEach makes everything travel that lies behind a symlink. BuildKit asks for
@@ -42,7 +43,7 @@ func followEach(mounts map[string]fsutil.FS) filesync.FilterOptFunc {
 
 // isLink tells whether a path without wildcards is a symlink.
 func isLink(files fsutil.FS, p string) (bool, error) {
-	if strings.ContainsAny(p, "*?[") {
+	if impact.HasWildcard(p) {
 		return false, nil
 	}
 	reached, err := fsutil.FollowLinks(files, []string{p})

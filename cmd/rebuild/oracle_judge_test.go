@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -280,11 +279,11 @@ func (j *judge) behindLinks(s *impact.Snapshot) map[impact.Digest]bool {
 
 // behindLink tells of wildcards in a folder that a link leads to.
 func (j *judge) behindLink(r impact.StateRead) bool {
-	before := strings.IndexAny(r.Path, "*?[")
-	if !r.Wildcard || before < 0 {
+	fixed, wild := impact.SplitWildcards(r.Path)
+	if !r.Wildcard || wild == "" {
 		return false
 	}
-	folder := filepath.Join(j.dir, r.Context, path.Dir(r.Path[:before]+"x"))
+	folder := filepath.Join(j.dir, r.Context, filepath.FromSlash(fixed))
 	real, err := filepath.EvalSymlinks(folder)
 	return err == nil && real != folder
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"rebuild/impact"
 )
 
 // Lister is a tree whose folders can be listed, so that Dockerfiles can be found
@@ -35,17 +37,17 @@ func (l *listing) read(dir string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// held is what a folder has of a COPY source.
-type held int
+// presence is what a folder has of a COPY source.
+type presence int
 
 const (
-	absent  held = iota
-	allowed      // a wildcard that fits nothing, in a folder that is there
+	absent  presence = iota
+	allowed          // a wildcard that fits nothing, in a folder that is there
 	present
 )
 
 // holds seeks a source, which may have wildcards, in a folder.
-func (l *listing) holds(dir, source string) (held, error) {
+func (l *listing) holds(dir, source string) (presence, error) {
 	source = strings.Trim(path.Clean("/"+source), "/")
 	if source == "" {
 		return present, nil
@@ -53,12 +55,12 @@ func (l *listing) holds(dir, source string) (held, error) {
 	return l.seek(dir, strings.Split(source, "/"))
 }
 
-func (l *listing) seek(dir string, parts []string) (held, error) {
+func (l *listing) seek(dir string, parts []string) (presence, error) {
 	entries, err := l.read(dir)
 	if err != nil {
 		return absent, err
 	}
-	wild := isPattern(parts[0])
+	wild := impact.HasWildcard(parts[0])
 	best := absent
 	if wild && len(parts) == 1 && len(entries) > 0 {
 		best = allowed

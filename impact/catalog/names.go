@@ -45,6 +45,8 @@ func badPattern(p string) error {
 	return nil
 }
 
+// isPattern tells a pattern from a name. It is not impact.HasWildcard: a backslash has no
+// place in a name, so that one that has it is a pattern too.
 func isPattern(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 
 // nearest gives the known name that one may have meant, "" when none is near.

@@ -163,7 +163,7 @@ func fileLayer(l *impact.Layer, op *pb.Op, locals map[int]impact.Selection) {
 		}
 		sel.Path = c.Src
 		sel.Follow = c.FollowSymlink
-		sel.Wildcard = c.AllowWildcard && hasWildcard(c.Src)
+		sel.Wildcard = c.AllowWildcard && impact.HasWildcard(c.Src)
 		sel.Include = c.IncludePatterns
 		sel.Exclude = c.ExcludePatterns
 		sel.Required = c.RequiredPaths
@@ -187,19 +187,6 @@ func compared(actions []*pb.FileAction, inputs int) []int {
 		}
 	}
 	return list
-}
-
-// hasWildcard is containsWildcards of solver/llbsolver/ops/file.go.
-func hasWildcard(name string) bool {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '\\':
-			i++
-		case '*', '?', '[':
-			return true
-		}
-	}
-	return false
 }
 
 // execLayer is a RUN. As in BuildKit's solver/llbsolver/ops/exec.go a mount that

@@ -72,7 +72,7 @@ func (s *scope) cover(ctx context.Context, sel impact.Selection) (*cover, error)
 	// What the copy itself needs to find, before any digest (fsutil's copy).
 	must := p
 	if sel.Wildcard {
-		must, _ = splitWildcards(p)
+		must, _ = impact.SplitWildcards(p)
 	}
 	if _, err := s.mustResolve(ctx, sel.Path, must, sel.Follow); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (s *scope) includedPaths(ctx context.Context, sel impact.Selection, p strin
 		if _, err := path.Match(w.pattern, ""); err != nil {
 			return nil, fmt.Errorf("%s: %w", sel.Path, err)
 		}
-		fixed, rest := splitWildcards(w.pattern)
+		fixed, rest := impact.SplitWildcards(w.pattern)
 		start, follow = strings.TrimSuffix(fixed, "/"), rest != ""
 		w.deepest = depthOf(w.pattern)
 	}
@@ -258,6 +258,10 @@ func (w *walker) shouldInclude(candidate string, it *part, parents []*part) (sho
 	return true, false, nil
 }
 
+// patternSpecial is what has a meaning in the patterns of moby/patternmatcher, which makes
+// regular expressions of them: more than in a path with wildcards.
+const patternSpecial = `*?[]^\`
+
 // fixedStarts gives the parts before the first wildcard of each pattern; none when
 // a pattern takes matches back.
 func fixedStarts(m *patternmatcher.PatternMatcher) []string {
@@ -268,7 +272,7 @@ func fixedStarts(m *patternmatcher.PatternMatcher) []string {
 		}
 		var fixed []string
 		for part := range strings.SplitSeq(p.String(), sep) {
-			if strings.ContainsAny(part, `*?[]^\`) {
+			if strings.ContainsAny(part, patternSpecial) {
 				break
 			}
 			fixed = append(fixed, part)
@@ -328,32 +332,4 @@ func depthOf(pattern string) int {
 		}
 	}
 	return strings.Count(pattern, "/")
-}
-
-// splitWildcards and containsWildcards are those of cache/contenthash.
-func splitWildcards(p string) (fixed, rest string) {
-	var p1, p2 []string
-	for part := range strings.SplitSeq(path.Join(p), "/") {
-		if part == "" {
-			part = "/"
-		}
-		if len(p2) > 0 || containsWildcards(part) {
-			p2 = append(p2, part)
-		} else {
-			p1 = append(p1, part)
-		}
-	}
-	return path.Join(p1...), path.Join(p2...)
-}
-
-func containsWildcards(name string) bool {
-	for i := 0; i < len(name); i++ {
-		switch name[i] {
-		case '*', '?', '[':
-			return true
-		case '\\':
-			i++
-		}
-	}
-	return false
 }

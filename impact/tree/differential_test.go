@@ -262,7 +262,7 @@ func randomSelections(rnd *rand.Rand, n int) []impact.Selection {
 			if rnd.IntN(2) == 0 {
 				sel.Exclude = some(exclude, 1)
 			}
-			if sel.Path == "/" && !containsWildcards(sel.Include[0]) {
+			if sel.Path == "/" && !impact.HasWildcard(sel.Include[0]) {
 				sel.Required = []string{"/" + sel.Include[0]}
 			}
 		}

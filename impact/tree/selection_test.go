@@ -541,7 +541,7 @@ func FuzzSelection(f *testing.F) {
 		if err != nil {
 			return
 		}
-		sel := impact.Selection{Context: ".", Path: "/" + p, Follow: true, Wildcard: wildcard && containsWildcards(p), Ignore: impact.Ignore{Patterns: patterns}}
+		sel := impact.Selection{Context: ".", Path: "/" + p, Follow: true, Wildcard: wildcard && impact.HasWildcard(p), Ignore: impact.Ignore{Patterns: patterns}}
 		for range 2 {
 			var digests []impact.Digest
 			for range 2 {
