@@ -12,6 +12,7 @@ import (
 // another one is kept already.
 type BothError struct{ File, Kept string }
 
+// Error implements error.
 func (e *BothError) Error() string {
 	return fmt.Sprintf("%s is another hook, and %s is kept from before", e.File, e.Kept)
 }

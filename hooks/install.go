@@ -13,6 +13,7 @@ type ByHandError struct {
 	Line  string
 }
 
+// Error implements error.
 func (e *ByHandError) Error() string { return e.Cause }
 
 // Install puts the hook in its place: the hook file or, when that would be a part of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -11,22 +12,28 @@ import (
 // the same definition, the same text of each file that was read, and the same
 // base behind each reference. Both sides of a plan share most of their images.
 func Remember(convert Convert) Convert {
-	m := &memo{convert: convert, conversions: map[Digest][]*conversion{}}
+	m := &memo{convert: convert, conversions: map[string][]*conversion{}}
 	return m.get
 }
 
 type memo struct {
 	convert     Convert
 	mu          sync.Mutex
-	conversions map[Digest][]*conversion // guarded by mu: by the image's definition
+	conversions map[string][]*conversion // guarded by mu: by the image's name, the newest last
 }
+
+// mostConversions bounds what is kept of an image: the two sides of a plan, and some to
+// which an edit may lead back. A daemon sees thousands. About 50 kB each.
+const mostConversions = 8
 
 // conversion is what one conversion asked for, what it was answered, and what came out.
 type conversion struct {
-	mu    sync.Mutex
-	files map[string]Digest  // guarded by mu
-	bases map[baseAsk]Digest // guarded by mu
-	graph *Graph
+	definition Digest // of the image
+	graph      *Graph
+
+	mu    sync.Mutex // guards what follows as long as the conversion runs
+	files map[string]Digest
+	bases map[baseAsk]Digest
 }
 
 type baseAsk struct{ ref, platform string }
@@ -36,11 +43,14 @@ func (m *memo) get(ctx context.Context, im Image, read ReadFile, resolve Resolve
 	if err != nil {
 		return m.convert(ctx, im, read, resolve)
 	}
-	key := DigestOf("image", string(dt))
+	definition := DigestOf("image", string(dt))
 	m.mu.Lock()
-	known := m.conversions[key]
+	known := m.conversions[im.Name]
 	m.mu.Unlock()
 	for _, c := range known {
+		if c.definition != definition {
+			continue
+		}
 		ok, err := c.comesOutTheSame(ctx, read, resolve)
 		if err != nil {
 			return nil, err
@@ -49,14 +59,16 @@ func (m *memo) get(ctx context.Context, im Image, read ReadFile, resolve Resolve
 			return c.graph, nil
 		}
 	}
-	c := &conversion{files: map[string]Digest{}, bases: map[baseAsk]Digest{}}
+	c := &conversion{definition: definition, files: map[string]Digest{}, bases: map[baseAsk]Digest{}}
 	g, err := m.convert(ctx, im, c.read(read), c.resolve(resolve))
 	if err != nil {
 		return nil, err
 	}
 	c.graph = g
 	m.mu.Lock()
-	m.conversions[key] = append(m.conversions[key], c)
+	// A copy, since somebody may be reading the old list.
+	all := append(slices.Clone(m.conversions[im.Name]), c)
+	m.conversions[im.Name] = all[max(0, len(all)-mostConversions):]
 	m.mu.Unlock()
 	return g, nil
 }

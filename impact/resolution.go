@@ -15,9 +15,9 @@ type resolution struct {
 	scan  *scan
 	image string
 
-	mu    sync.Mutex
-	waits string          // guarded by mu
-	bases map[string]Base // guarded by mu: what each reference stands for
+	mu    sync.Mutex // guards what follows as long as the image is converted
+	waits string
+	bases map[string]Base // what each reference stands for
 }
 
 func (r *resolution) resolve(ctx context.Context, ref, platform string) (Base, error) {

@@ -26,11 +26,13 @@ type Convert func(ctx context.Context, im Image, read ReadFile, resolve Resolve)
 // Pending says that an image's parent must be scanned first.
 type Pending struct{ Image string }
 
+// Error implements error.
 func (p *Pending) Error() string { return "waiting for image " + p.Image }
 
 // Cycle is an error of the definitions: images that are built on each other.
 type Cycle struct{ Images []string } // in order, the first one is built on the second, the last on the first
 
+// Error names the images, the first one at both ends.
 func (c *Cycle) Error() string {
 	return "dependency cycle: " + strings.Join(append(slices.Clone(c.Images), c.Images[0]), " -> ")
 }
@@ -79,9 +81,9 @@ type scan struct {
 	byRef  map[string][]string
 	images map[string]Image
 
-	mu     sync.Mutex
-	states map[string]*State // guarded by mu
-	waits  map[string]string // guarded by mu: image -> the parent that it waited for
+	mu     sync.Mutex        // guards what follows as long as a round runs
+	states map[string]*State // written between rounds
+	waits  map[string]string // image -> the parent that it waited for
 }
 
 // owners maps each reference to the images that it tags.

@@ -80,6 +80,7 @@ type Fault struct {
 	Hint  string `json:"hint,omitempty"` // the command or edit that cures it
 }
 
+// Error is "path:line: cause", as far as they are known.
 func (f *Fault) Error() string {
 	switch {
 	case f.Path == "":

@@ -35,8 +35,8 @@ func TestRealOverflow(t *testing.T) {
 			defer close(to)
 			for e := range from {
 				gate.Lock()
-				gate.Unlock()
 				to <- e
+				gate.Unlock()
 			}
 		}()
 		return src, nil

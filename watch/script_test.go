@@ -68,7 +68,7 @@ type stage struct {
 	t       *testing.T
 	root    string
 	where   string
-	ctx     context.Context
+	timeout <-chan struct{} // nothing is waited for after it is closed
 	sets    chan []string
 	batches chan Batch
 	seen    map[string]bool
@@ -91,7 +91,7 @@ func newStageOver(t *testing.T, o Options, open func() (*source, error), end tim
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), end)
 	s := &stage{
-		t: t, root: root, where: t.Name(), ctx: ctx,
+		t: t, root: root, where: t.Name(), timeout: ctx.Done(),
 		sets: make(chan []string), batches: make(chan Batch), seen: map[string]bool{},
 	}
 	s.mkdir("s")
@@ -137,7 +137,7 @@ func (s *stage) watch(names ...string) {
 	for range 2 {
 		select {
 		case s.sets <- set:
-		case <-s.ctx.Done():
+		case <-s.timeout:
 			s.t.Fatalf("%s: the set was not taken", s.where)
 		}
 	}
@@ -198,7 +198,7 @@ func (s *stage) until(what string, done func() bool) {
 			for _, path := range batch.Paths {
 				s.seen[path] = true
 			}
-		case <-s.ctx.Done():
+		case <-s.timeout:
 			s.t.Fatalf("%s: waited in vain until %s; seen: %v", s.where, what, s.seen)
 		}
 	}

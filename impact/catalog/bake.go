@@ -43,7 +43,7 @@ type evaluation struct {
 
 // evaluate lets bake evaluate the files that it reads, and the images of
 // rebuild.yaml as one more of them, so that --set means the same for both.
-func evaluate(f *finding, opt Options) (ev *evaluation, err error) {
+func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err error) {
 	in, err := prepare(f, opt)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func evaluate(f *finding, opt Options) (ev *evaluation, err error) {
 		return nil, in.fault(err)
 	}
 	ev = &evaluation{outline: in.outline, members: map[string][]string{}}
-	if ev.targets, err = in.resolve(cfg); err != nil {
+	if ev.targets, err = in.resolve(ctx, cfg); err != nil {
 		return nil, err
 	}
 	in.outline.expanded(meta.Renamed["target"])
@@ -168,7 +168,7 @@ func (in *input) definedElsewhere(f *finding) []bake.File {
 }
 
 // resolve gives every target with what it inherits and what --set overrides.
-func (in *input) resolve(cfg *bake.Config) ([]*bake.Target, error) {
+func (in *input) resolve(ctx context.Context, cfg *bake.Config) ([]*bake.Target, error) {
 	names := make([]string, len(cfg.Targets))
 	out := make([]*bake.Target, len(cfg.Targets))
 	for i, t := range cfg.Targets {
@@ -184,7 +184,7 @@ func (in *input) resolve(cfg *bake.Config) ([]*bake.Target, error) {
 		return out, nil
 	}
 	// Only ReadTargets knows overrides, and it parses anew.
-	over, _, err := bake.ReadTargets(context.Background(), in.files, slices.Clone(names), in.set, in.builtin, in.vars, &bake.EntitlementConf{}, in.opt)
+	over, _, err := bake.ReadTargets(ctx, in.files, slices.Clone(names), in.set, in.builtin, in.vars, &bake.EntitlementConf{}, in.opt)
 	if err != nil {
 		return nil, setFault(err, in.set, names)
 	}

@@ -89,7 +89,7 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 		return impact.Catalog{}, err
 	}
 	cat, err := opt.Memo.get(found.key(opt), func() (impact.Catalog, error) {
-		return assemble(found, opt, r.paths)
+		return assemble(ctx, found, opt, r.paths)
 	})
 	if err != nil {
 		return impact.Catalog{}, err
@@ -99,9 +99,9 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 }
 
 // assemble makes the catalog of what was found.
-func assemble(found *finding, opt Options, p paths) (impact.Catalog, error) {
+func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact.Catalog, error) {
 	var cat impact.Catalog
-	ev, err := evaluate(found, opt)
+	ev, err := evaluate(ctx, found, opt)
 	if err != nil {
 		return cat, err
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -25,11 +26,11 @@ var manifests = []string{
 // choose takes the folder in which all of a Dockerfile's sources are: its own or,
 // failing that, the nearest above. Where no source tells folders apart, the
 // context is the root, which holds whatever is read.
-func (im *foundImage) choose(l *listing) error {
+func (im *foundImage) choose(ctx context.Context, l *listing) error {
 	own := path.Dir(im.dockerfile)
 	var fits []fit
 	for dir := range upward(own) {
-		f, err := im.fit(l, dir)
+		f, err := im.fit(ctx, l, dir)
 		if err != nil {
 			return err
 		}
@@ -39,10 +40,10 @@ func (im *foundImage) choose(l *listing) error {
 	return nil
 }
 
-func (im *foundImage) fit(l *listing, dir string) (fit, error) {
+func (im *foundImage) fit(ctx context.Context, l *listing, dir string) (fit, error) {
 	f := fit{dir: dir}
 	for _, s := range im.recipe.sources {
-		h, err := l.holds(dir, s)
+		h, err := l.holds(ctx, dir, s)
 		if err != nil {
 			return f, err
 		}
@@ -53,10 +54,10 @@ func (im *foundImage) fit(l *listing, dir string) (fit, error) {
 			f.missing = append(f.missing, s)
 		}
 	}
-	h, err := l.holds(dir, ".dockerignore")
+	h, err := l.holds(ctx, dir, ".dockerignore")
 	f.ignore = h == present
 	for _, name := range manifests {
-		if h, err := l.holds(dir, name); err != nil {
+		if h, err := l.holds(ctx, dir, name); err != nil {
 			return f, err
 		} else if h == present {
 			f.manifest = name

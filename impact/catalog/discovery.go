@@ -42,16 +42,16 @@ func discover(ctx context.Context, r *reader) (*finding, error) {
 	if !ok {
 		return nil, nil
 	}
-	l := &listing{ctx: ctx, tree: tree, dirs: map[string][]fs.DirEntry{}}
+	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
 	d := &discovery{}
-	if err := d.walk(l, r, ".", ""); err != nil {
+	if err := d.walk(ctx, l, r, ".", ""); err != nil {
 		return nil, err
 	}
 	if len(d.images) == 0 {
 		return nil, nil
 	}
 	for _, im := range d.images {
-		if err := im.choose(l); err != nil {
+		if err := im.choose(ctx, l); err != nil {
 			return nil, err
 		}
 	}
@@ -60,13 +60,13 @@ func discover(ctx context.Context, r *reader) (*finding, error) {
 }
 
 // walk looks through a folder. outside is the vendored folder that it lies in.
-func (d *discovery) walk(l *listing, r *reader, dir, outside string) error {
-	entries, err := l.read(dir)
+func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir, outside string) error {
+	entries, err := l.read(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", dir, err)
 	}
 	for _, e := range entries {
-		if err := l.ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		at := path.Join(dir, e.Name())
@@ -75,7 +75,7 @@ func (d *discovery) walk(l *listing, r *reader, dir, outside string) error {
 			if within == "" && slices.Contains(vendored, e.Name()) {
 				within = at
 			}
-			if err := d.walk(l, r, at, within); err != nil {
+			if err := d.walk(ctx, l, r, at, within); err != nil {
 				return err
 			}
 			continue
@@ -88,7 +88,7 @@ func (d *discovery) walk(l *listing, r *reader, dir, outside string) error {
 		case role == isTemplate:
 			d.leave(at, "it is a template")
 		default:
-			if err := d.file(l.ctx, r, at, variant); err != nil {
+			if err := d.file(ctx, r, at, variant); err != nil {
 				return err
 			}
 		}

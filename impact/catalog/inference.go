@@ -58,7 +58,7 @@ func (d *discovery) claims() []claim {
 	for _, im := range d.images {
 		for _, ref := range im.recipe.refs {
 			named, err := reference.ParseNormalizedNamed(ref.text)
-			if err != nil || reference.IsNameOnly(named) == false && isDigested(named) {
+			if err != nil || !reference.IsNameOnly(named) && isDigested(named) {
 				continue
 			}
 			c := claim{text: reference.FamiliarString(named), repo: named.Name(), where: fmt.Sprintf("%s:%d", im.dockerfile, ref.line)}

@@ -18,16 +18,15 @@ type Lister interface {
 
 // listing remembers the folders of a tree.
 type listing struct {
-	ctx  context.Context // of the one call that it serves
 	tree Lister
 	dirs map[string][]fs.DirEntry
 }
 
-func (l *listing) read(dir string) ([]fs.DirEntry, error) {
+func (l *listing) read(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 	if entries, ok := l.dirs[dir]; ok {
 		return entries, nil
 	}
-	entries, err := l.tree.ReadDir(l.ctx, dir)
+	entries, err := l.tree.ReadDir(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -47,16 +46,16 @@ const (
 )
 
 // holds seeks a source, which may have wildcards, in a folder.
-func (l *listing) holds(dir, source string) (presence, error) {
+func (l *listing) holds(ctx context.Context, dir, source string) (presence, error) {
 	source = strings.Trim(path.Clean("/"+source), "/")
 	if source == "" {
 		return present, nil
 	}
-	return l.seek(dir, strings.Split(source, "/"))
+	return l.seek(ctx, dir, strings.Split(source, "/"))
 }
 
-func (l *listing) seek(dir string, parts []string) (presence, error) {
-	entries, err := l.read(dir)
+func (l *listing) seek(ctx context.Context, dir string, parts []string) (presence, error) {
+	entries, err := l.read(ctx, dir)
 	if err != nil {
 		return absent, err
 	}
@@ -78,7 +77,7 @@ func (l *listing) seek(dir string, parts []string) (presence, error) {
 		case !e.IsDir():
 			continue
 		}
-		h, err := l.seek(path.Join(dir, e.Name()), parts[1:])
+		h, err := l.seek(ctx, path.Join(dir, e.Name()), parts[1:])
 		if err != nil {
 			return absent, err
 		}

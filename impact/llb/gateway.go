@@ -38,11 +38,12 @@ type gatewayClient struct {
 	read    impact.ReadFile
 	resolve impact.Resolve
 
+	contexts []impact.NamedContext
+	image    string
+
 	mu       sync.Mutex
 	resolved map[string]bool   // guarded by mu: references asked for
 	ignores  map[string]string // guarded by mu: local source -> the ignore file read
-	contexts []impact.NamedContext
-	image    string
 }
 
 func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*gatewayClient, error) {

@@ -136,7 +136,7 @@ func (j *judge) receive(ctxFS fsutil.FS, excludes []string) *snapshotOf {
 
 // wire is one end of a stream in memory.
 type wire struct {
-	ctx context.Context
+	ctx context.Context // fsutil.Stream gives it out
 	out chan<- []byte
 	in  <-chan []byte
 }

@@ -161,6 +161,7 @@ func (d *disk) bytes(path string, st stat) (impact.Digest, error) {
 // finds it settled.
 type ChangedError struct{ Path string }
 
+// Error implements error.
 func (e *ChangedError) Error() string { return "read " + e.Path + ": changed while it was read" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}

@@ -15,6 +15,7 @@ type ShallowError struct {
 	Command string // what fetches the rest
 }
 
+// Error implements error.
 func (e *ShallowError) Error() string {
 	return fmt.Sprintf("the history of this shallow clone does not reach the merge base of %s and %s", e.A, e.B)
 }
@@ -22,6 +23,7 @@ func (e *ShallowError) Error() string {
 // UnrelatedError says that two commits have no common ancestor.
 type UnrelatedError struct{ A, B string }
 
+// Error implements error.
 func (e *UnrelatedError) Error() string {
 	return fmt.Sprintf("%s and %s have no common ancestor", e.A, e.B)
 }

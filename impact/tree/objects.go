@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -136,6 +137,16 @@ func (r *Repository) openObjects() objects {
 	return fallback{lib, program}
 }
 
+// plain tells whether a name may stand in a tree: one that leads out of its folder, or
+// into git's own, git does not check out either (read-cache.c, verify_path).
+func plain(name string) bool {
+	switch {
+	case name == "", name == ".", name == "..", strings.EqualFold(name, ".git"), strings.Contains(name, "/"):
+		return false
+	}
+	return filepath.Separator != '\\' || !strings.ContainsAny(name, `\:`)
+}
+
 // parseTree reads the content of a tree object.
 func parseTree(data []byte, f format) ([]treeEntry, error) {
 	var entries []treeEntry
@@ -148,6 +159,9 @@ func parseTree(data []byte, f format) ([]treeEntry, error) {
 		bits, err := strconv.ParseUint(mode, 8, 32)
 		if err != nil {
 			return nil, errors.New("damaged tree object")
+		}
+		if !plain(name) {
+			return nil, fmt.Errorf("tree object: entry %q is not a plain name", name)
 		}
 		entries = append(entries, treeEntry{name, uint32(bits), hex.EncodeToString([]byte(rest[:f.size]))})
 		s = rest[f.size:]

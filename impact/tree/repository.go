@@ -40,6 +40,7 @@ type Repository struct {
 // RevisionError says that a revision names no commit.
 type RevisionError struct{ Rev string }
 
+// Error implements error.
 func (e *RevisionError) Error() string { return fmt.Sprintf("revision %q does not exist", e.Rev) }
 
 // Open finds the repository that dir lies in, whatever the environment says: git

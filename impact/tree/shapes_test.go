@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -258,4 +259,34 @@ func TestPartialCloneOffline(t *testing.T) {
 	if _, err := clone.at("HEAD", Git).ReadFile(t.Context(), "top"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a blob that can't be fetched is no missing file: %v", err)
 	}
+}
+
+// TestUnplainNames: a tree object that leads out of its folder, or into git's own, is an
+// error, and nothing is written by it.
+func TestUnplainNames(t *testing.T) {
+	for _, name := range []string{"..", ".", ".git", ".GIT", "a/b"} {
+		r := newRepo(t).write(map[string]string{"f": "* text\n"})
+		blob := r.git("hash-object", "-w", "f")
+		id, err := hex.DecodeString(blob)
+		must(t, err)
+		inner := r.object("100644 .gitattributes\x00" + string(id))
+		id, err = hex.DecodeString(inner)
+		must(t, err)
+		outer := r.object("40000 " + name + "\x00" + string(id))
+		commit := r.git("commit-tree", "-m", "x", outer)
+		for _, view := range []View{Git, Bytes} {
+			_, err := r.at(commit, view).Read(t.Context(), all("/"))
+			if err == nil || !strings.Contains(err.Error(), "is not a plain name") {
+				t.Errorf("%q: the error is %v", name, err)
+			}
+		}
+	}
+}
+
+// object writes a tree that git itself would not make.
+func (r repo) object(tree string) string {
+	r.t.Helper()
+	file := filepath.Join(r.t.TempDir(), "tree")
+	must(r.t, os.WriteFile(file, []byte(tree), 0o644))
+	return r.git("hash-object", "-w", "-t", "tree", "--literally", file)
 }

@@ -54,6 +54,7 @@ const (
 	Git
 )
 
+// String is "bytes" or "git".
 func (v View) String() string {
 	if v == Git {
 		return "git"
