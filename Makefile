@@ -4,7 +4,7 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-# Tests and benchmarks find buildx and the registry on the PATH.
+# Tests, benchmarks and lint find buildx, the registry and staticcheck on the PATH.
 export REBUILD_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rebuild/tools
 export PATH := $(REBUILD_TOOLS):$(PATH)
 
@@ -26,16 +26,21 @@ demo: build ## build the example's 21 images, then show what changes rebuild
 	@examples/demo.sh bin/rebuild
 
 # Tests that build wait for the engine, not for a processor: six run at once.
-test: ## gofmt, vet, cross builds, all tests, the demo
+test: ## lint, cross builds, all tests, the demo
 	@.ci/setup engine busybox base cc buildx
 	@$(MAKE) --no-print-directory lint cross
 	go test -race -p 2 -parallel 6 -timeout 30m ./...
 	@$(MAKE) --no-print-directory demo
 
-lint: ## gofmt and go vet
+# All checks of staticcheck, those of the form of comments on exported names too. With
+# -trimpath, vet and staticcheck take what build has compiled.
+lint: ## gofmt, go vet, go mod tidy, staticcheck
+	@.ci/setup staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	[ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
 	go vet -trimpath ./...
+	go mod tidy -diff
+	GOFLAGS="$$(go env GOFLAGS) -trimpath" staticcheck -checks all ./...
 
 # Nothing of it is kept or run, so the compiler need not optimise: half the time.
 cross: ## vet and build for each platform
