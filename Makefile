@@ -55,9 +55,9 @@ cross: ## vet and build for each platform
 REPOS ?= 200
 EDITS ?= 12
 SEED ?= 0
-exactness: ## have BuildKit judge plans: random edits (REPOS, EDITS, SEED), real histories, hazards
-	@.ci/setup engine busybox
-	go test ./cmd/rebuild -v -timeout 6h -parallel 8 -run '^(TestOracle|TestCorpora|TestWalk|TestHazards)$$' \
+exactness: ## have BuildKit judge plans: random edits (REPOS, EDITS, SEED), histories, hazards
+	@.ci/setup engine busybox buildx
+	go test ./cmd/rebuild -v -timeout 6h -parallel 8 -run '^(TestOracle|TestCorpora|TestTruth|TestWalk|TestHazards)$$' \
 		-walk -oracle.repos $(REPOS) -oracle.edits $(EDITS) -oracle.seed $(SEED)
 
 # SOAK edits; SEED as above.

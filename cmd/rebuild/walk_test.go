@@ -22,7 +22,7 @@ var wholeWalk = flag.Bool("walk", false, "walk every commit of the corpora, not 
 // walked is how many commits of each corpus are walked without -walk.
 const walked = 6
 
-// TestWalk walks real histories on a real engine: at each commit rebuild brings
+// TestWalk walks histories on a real engine: at each commit rebuild brings
 // the images up to date with what the last one left, and then each image must be
 // the one that a build of everything gives.
 func TestWalk(t *testing.T) {
@@ -124,6 +124,23 @@ func idsOf(t *testing.T, e *docker.Engine, p *impact.Plan) map[string]string {
 // stubs tags a stub image with each reference from outside that a corpus names.
 func stubs(t *testing.T, e *docker.Engine, dir string) {
 	t.Helper()
+	stub := fmt.Sprintf("rebuild-walk/stub:%d", os.Getpid())
+	enginetest.Stub(t, e, stub)
+	im, err := e.Inspect(t.Context(), stub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range external(t, dir) {
+		if err := e.Tag(t.Context(), im.ID, enginetest.Ref(t, ref)); err != nil {
+			t.Fatal(err)
+		}
+		enginetest.Cleanup(t, e, ref)
+	}
+}
+
+// external gives the references from outside that a corpus names.
+func external(t *testing.T, dir string) []string {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,20 +153,9 @@ func stubs(t *testing.T, e *docker.Engine, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stub := fmt.Sprintf("rebuild-walk/stub:%d", os.Getpid())
-	enginetest.Stub(t, e, stub)
-	im, err := e.Inspect(t.Context(), stub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, ref := range manifest.External {
-		full, err := docker.NormalRef(ref)
-		if err != nil || bytes.Contains(bake, []byte(`"`+ref+`"`)) || slices.Contains([]string{"0", "base", "build"}, ref) {
-			continue // not a reference, an image of the corpus itself, or a stage
-		}
-		if err := e.Tag(t.Context(), im.ID, full); err != nil {
-			t.Fatal(err)
-		}
-		enginetest.Cleanup(t, e, ref)
-	}
+	return slices.DeleteFunc(manifest.External, func(ref string) bool {
+		_, err := docker.NormalRef(ref)
+		// Not a reference, an image of the corpus itself, or a stage.
+		return err != nil || bytes.Contains(bake, []byte(`"`+ref+`"`)) || slices.Contains([]string{"0", "base", "build"}, ref)
+	})
 }

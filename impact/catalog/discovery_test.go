@@ -39,11 +39,35 @@ type bakeTruth struct {
 	}
 }
 
+// corpora are histories of repositories with their definitions: the first lies in
+// this repository, the others are those of real ones, beside the checkout.
+var corpora = []string{"five-images", "cp-whisperx-app", "docker-stacks", "gatk-sv"}
+
+// corpusFile finds a file of a corpus.
+func corpusFile(t *testing.T, corpus, name string) string {
+	t.Helper()
+	dir := "../../../shared/corpus"
+	if corpus == corpora[0] {
+		dir = "../../cmd/rebuild/testdata/corpus"
+	}
+	file, err := filepath.Abs(filepath.Join(dir, corpus, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		if corpus == corpora[0] {
+			t.Fatal(err)
+		}
+		t.Skipf("the corpus is not here: %v", err)
+	}
+	return file
+}
+
 func readTruth(t *testing.T, corpus string) bakeTruth {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("../../../shared/corpus", corpus, "docker-bake.json"))
+	data, err := os.ReadFile(corpusFile(t, corpus, "docker-bake.json"))
 	if err != nil {
-		t.Skipf("the corpus is not here: %v", err)
+		t.Fatal(err)
 	}
 	var truth bakeTruth
 	if err := json.Unmarshal(data, &truth); err != nil {
@@ -52,11 +76,11 @@ func readTruth(t *testing.T, corpus string) bakeTruth {
 	return truth
 }
 
-// TestDiscoverCorpus finds the images of real repositories, at several commits of
-// their histories, and holds them against the definitions that these have: what is
+// TestDiscoverCorpus finds the images of repositories, at several commits of their
+// histories, and holds them against the definitions that these have: what is
 // not said to be ambiguous must be right.
 func TestDiscoverCorpus(t *testing.T) {
-	for _, corpus := range []string{"cp-whisperx-app", "docker-stacks", "gatk-sv"} {
+	for _, corpus := range corpora {
 		t.Run(corpus, func(t *testing.T) {
 			truth := readTruth(t, corpus)
 			dir := t.TempDir()
@@ -67,11 +91,7 @@ func TestDiscoverCorpus(t *testing.T) {
 				}
 				return string(out)
 			}
-			bundle, err := filepath.Abs(filepath.Join("../../../shared/corpus", corpus, "history.bundle"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			git("clone", "-q", bundle, ".")
+			git("clone", "-q", corpusFile(t, corpus, "history.bundle"), ".")
 			commits := strings.Fields(git("log", "--first-parent", "--format=%H"))
 			for i := 0; i < len(commits); i += 6 {
 				git("checkout", "-q", commits[i])
