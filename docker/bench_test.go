@@ -36,10 +36,10 @@ func BenchmarkConnectAndImages(b *testing.B) {
 // A cached build, against BuildKit's bare solve of the same: the metric x is the
 // ratio.
 func BenchmarkCachedBuild(b *testing.B) {
-	e := engine(b)
-	files := enginetest.Files{"a": {Data: []byte(unique(b))}}
-	req := request(b, "bench", "COPY a /a\nRUN echo "+unique(b)+"\nRUN echo two\n", files)
-	mustBuild(b, e, req)
+	e := enginetest.WithBase(b)
+	files := enginetest.Files{"a": {Data: []byte(enginetest.Unique())}}
+	req := enginetest.Request(b, "bench", "COPY a /a\nRUN echo "+enginetest.Unique()+"\nRUN echo two\n", files)
+	enginetest.MustBuild(b, e, req)
 
 	api, err := dockerclient.NewClientWithOpts(dockerclient.FromEnv, dockerclient.WithAPIVersionNegotiation())
 	if err != nil {

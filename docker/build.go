@@ -23,7 +23,7 @@ type build struct {
 	engine        *Engine
 	link          *link
 	req           *Request
-	steps         *stepLog
+	steps         *StepLog
 	show          *statusTee
 	manifestStore bool
 	configs       map[string][]byte // what the frontend made, by metadata key
@@ -35,7 +35,7 @@ type build struct {
 // *Unreachable, or says what is wrong with the request.
 func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) {
 	begun := time.Now()
-	b := &build{engine: e, req: &req, steps: newStepLog(), configs: map[string][]byte{}}
+	b := &build{engine: e, req: &req, steps: NewStepLog(), configs: map[string][]byte{}}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			err = &Canceled{Image: req.Image.Name, Cause: context.Cause(ctx)}
@@ -74,7 +74,7 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 			return nil, err
 		}
 	}
-	result.Steps, result.Warnings, result.Duration = b.steps.all(), b.warnings, time.Since(begun)
+	result.Steps, result.Warnings, result.Duration = b.steps.Steps(), b.warnings, time.Since(begun)
 	return result, nil
 }
 
@@ -165,9 +165,13 @@ const closeAfter = 300 * time.Millisecond
 
 // solve runs the build to its end, or to the end of ctx.
 func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveResponse, error) {
-	done := make(chan struct{})
-	defer close(done)
+	done, watched := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(done)
+		<-watched
+	}()
 	go func() {
+		defer close(watched)
 		select {
 		case <-done:
 			return
@@ -195,10 +199,10 @@ func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveRes
 	return resp, err
 }
 
-// status takes a part of the build's story.
+// status takes a part of the build's progress.
 func (b *build) status(s *client.SolveStatus) {
 	named := b.steps.named(s)
-	b.steps.add(named)
+	b.steps.Write(named)
 	b.show.Write(named)
 }
 

@@ -3,7 +3,6 @@ package docker_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -21,65 +20,15 @@ import (
 	"rebuild/impact"
 )
 
-const base = "rebuild.test/docker-base:1"
-
-func unique(t testing.TB) string {
-	t.Helper()
-	return strings.ToLower(rand.Text()[:12])
-}
-
-// request is a build on the base image whose Dockerfile follows FROM; its layers
-// are its own.
-func request(t testing.TB, name, dockerfile string, files enginetest.Files) docker.Request {
-	t.Helper()
-	return docker.Request{
-		Image:          impact.Image{Name: name},
-		Dockerfile:     []byte("FROM " + base + "\n" + dockerfile),
-		DockerfileName: "docker/" + name + "/Dockerfile",
-		Context:        docker.Source{FS: files, Key: "rebuild test " + unique(t)},
-		Refs:           []string{enginetest.Ref(t, "rebuild.test/"+name+":"+unique(t))},
-	}
-}
-
-func engine(t testing.TB) *docker.Engine {
-	t.Helper()
-	e := enginetest.Connect(t)
-	enginetest.Busybox(t, e, base)
-	return e
-}
-
-func mustBuild(t testing.TB, e *docker.Engine, req docker.Request) *docker.Result {
-	t.Helper()
-	enginetest.Cleanup(t, e, req.Refs...)
-	res, err := e.Build(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-func step(t testing.TB, res *docker.Result, part string) docker.Step {
-	t.Helper()
-	var names []string
-	for _, s := range res.Steps {
-		if strings.Contains(s.Name, part) {
-			return s
-		}
-		names = append(names, s.Name)
-	}
-	t.Fatalf("no step %q in %q", part, names)
-	return docker.Step{}
-}
-
 func TestBuildAndItsCache(t *testing.T) {
-	e := engine(t)
-	req := request(t, "app", "COPY a /a\nRUN echo made "+unique(t)+" > /b\nLABEL x=y\n",
-		enginetest.Files{"a": {Data: []byte(unique(t))}})
-	first := mustBuild(t, e, req)
-	if s := step(t, first, "RUN echo"); !s.Ran() || s.Line != 3 || s.Duration() <= 0 {
+	e := enginetest.WithBase(t)
+	req := enginetest.Request(t, "app", "COPY a /a\nRUN echo made "+enginetest.Unique()+" > /b\nLABEL x=y\n",
+		enginetest.Files{"a": {Data: []byte(enginetest.Unique())}})
+	first := enginetest.MustBuild(t, e, req)
+	if s := enginetest.Step(t, first, "RUN echo"); !s.Ran() || s.Line != 3 || s.Duration() <= 0 {
 		t.Errorf("RUN: %+v", s)
 	}
-	second := mustBuild(t, e, req)
+	second := enginetest.MustBuild(t, e, req)
 	for _, s := range second.Steps {
 		if s.Ran() && (strings.Contains(s.Name, "RUN") || strings.Contains(s.Name, "COPY")) {
 			t.Errorf("ran again: %+v", s)
@@ -88,7 +37,7 @@ func TestBuildAndItsCache(t *testing.T) {
 	if second.ImageID != first.ImageID || second.Config != first.Config || !slices.Equal(second.Chain, first.Chain) {
 		t.Errorf("first %s %s %q\nsecond %s %s %q", first.ImageID, first.Config, first.Chain, second.ImageID, second.Config, second.Chain)
 	}
-	below, err := e.Inspect(t.Context(), base)
+	below, err := e.Inspect(t.Context(), enginetest.Base)
 	if err != nil || len(first.Chain) != len(below.Chain)+2 || !slices.Equal(first.Chain[:len(below.Chain)], below.Chain) {
 		t.Errorf("chain %q on %q, %v", first.Chain, below.Chain, err)
 	}
@@ -99,7 +48,7 @@ func TestBuildAndItsCache(t *testing.T) {
 
 	// A new label: the same layers, another config and image.
 	req.Image.Labels = map[string]string{"l": "1"}
-	third := mustBuild(t, e, req)
+	third := enginetest.MustBuild(t, e, req)
 	if third.Config == first.Config || !slices.Equal(third.Chain, first.Chain) || third.ImageID == first.ImageID {
 		t.Errorf("labelled: %+v", third)
 	}
@@ -111,22 +60,22 @@ func TestBuildAndItsCache(t *testing.T) {
 		t.Errorf("config: %s", third.ConfigJSON)
 	}
 	req.NoCache = true
-	if s := step(t, mustBuild(t, e, req), "RUN echo"); s.Cached {
+	if s := enginetest.Step(t, enginetest.MustBuild(t, e, req), "RUN echo"); s.Cached {
 		t.Error("no-cache: RUN was cached")
 	}
 }
 
 // What a definition says reaches the build.
 func TestDefinition(t *testing.T) {
-	e := engine(t)
+	e := enginetest.WithBase(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("s3cret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("REBUILD_TEST_TOKEN", "fromenv")
-	req := request(t, "all", `ARG WORD
+	req := enginetest.Request(t, "all", `ARG WORD
 COPY . /ctx/
-RUN echo `+unique(t)+` && test "$WORD" = hello && test ! -e /ctx/ignored && test -e /ctx/kept
+RUN echo `+enginetest.Unique()+` && test "$WORD" = hello && test ! -e /ctx/ignored && test -e /ctx/kept
 RUN --mount=type=secret,id=file cat /run/secrets/file && test "$(cat /run/secrets/file)" = s3cret
 RUN --mount=type=secret,id=env test "$(cat /run/secrets/env)" = fromenv
 RUN grep "10.9.8.7.*db.internal" /etc/hosts
@@ -137,10 +86,10 @@ EOT
 RUN test "$(cat /f)" = named && test "$(cat /heredoc)" = text
 FROM scratch AS other
 `, enginetest.Files{"kept": {}, "ignored": {}, ".dockerignore": {Data: []byte("kept\n")}})
-	req.Dockerfile = append([]byte("# syntax=docker/dockerfile:0.0-absent\n"), bytes.Replace(req.Dockerfile, []byte(base), []byte(base+" AS main"), 1)...)
+	req.Dockerfile = append([]byte("# syntax=docker/dockerfile:0.0-absent\n"), bytes.Replace(req.Dockerfile, []byte(enginetest.Base), []byte(enginetest.Base+" AS main"), 1)...)
 	req.Ignore = []byte("ignored\n")
 	req.Root = dir
-	req.Named = map[string]docker.Source{"folder": {FS: enginetest.Files{"f": {Data: []byte("named")}}, Key: "n " + unique(t)}}
+	req.Named = map[string]docker.Source{"folder": {FS: enginetest.Files{"f": {Data: []byte("named")}}, Key: "n " + enginetest.Unique()}}
 	req.Image.Target = "main"
 	req.Image.Args = map[string]string{"WORD": "hello"}
 	req.Image.Secrets = []string{"id=file,src=token", "id=env,env=REBUILD_TEST_TOKEN"}
@@ -148,7 +97,7 @@ FROM scratch AS other
 	req.Image.ShmSize = "32m"
 	req.Image.CacheTo = []string{"type=gha"}
 	req.Image.Contexts = []impact.NamedContext{{Name: "folder", Dir: "elsewhere"}}
-	res := mustBuild(t, e, req)
+	res := enginetest.MustBuild(t, e, req)
 	if len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "type=gha") {
 		t.Errorf("warnings: %q", res.Warnings)
 	}
@@ -157,15 +106,15 @@ FROM scratch AS other
 // Images are named contexts. (One at a time: the frontend resolves several at
 // once, and the race detector finds fault with how it does.)
 func TestNamedImages(t *testing.T) {
-	e := engine(t)
-	parent := request(t, "parent", "RUN echo parent > /mark\n", nil)
-	want := mustBuild(t, e, parent)
+	e := enginetest.WithBase(t)
+	parent := enginetest.Request(t, "parent", "RUN echo parent > /mark\n", nil)
+	want := enginetest.MustBuild(t, e, parent)
 	for _, nc := range []impact.NamedContext{{Name: "from", Image: "parent"}, {Name: "from", Ref: "docker-image://" + parent.Refs[0]}, {Name: "from", Ref: parent.Refs[0]}} {
-		req := request(t, "child", "", nil)
+		req := enginetest.Request(t, "child", "", nil)
 		req.Dockerfile = []byte("FROM from\nLABEL a=b\n")
 		req.Image.Contexts = []impact.NamedContext{nc}
 		req.Parents = map[string]string{"parent": parent.Refs[0]}
-		if got := mustBuild(t, e, req); !slices.Equal(got.Chain, want.Chain) {
+		if got := enginetest.MustBuild(t, e, req); !slices.Equal(got.Chain, want.Chain) {
 			t.Errorf("%+v: chain %q, want %q", nc, got.Chain, want.Chain)
 		}
 	}
@@ -173,49 +122,49 @@ func TestNamedImages(t *testing.T) {
 
 // Without an ignore file in effect, one that lies in the context is content.
 func TestNoIgnoreFile(t *testing.T) {
-	e := engine(t)
-	req := request(t, "plain", "COPY . /ctx/\nRUN test -e /ctx/a && test -e /ctx/.dockerignore\n",
-		enginetest.Files{"a": {Data: []byte(unique(t))}, ".dockerignore": {Data: []byte("a\n")}})
-	mustBuild(t, e, req)
+	e := enginetest.WithBase(t)
+	req := enginetest.Request(t, "plain", "COPY . /ctx/\nRUN test -e /ctx/a && test -e /ctx/.dockerignore\n",
+		enginetest.Files{"a": {Data: []byte(enginetest.Unique())}, ".dockerignore": {Data: []byte("a\n")}})
+	enginetest.MustBuild(t, e, req)
 }
 
 // A context named as a base image with a tag replaces it.
 func TestNamedContextReplacesBase(t *testing.T) {
-	e := engine(t)
-	req := request(t, "child", "RUN test -e /bin/sh && echo "+unique(t)+"\n", nil)
-	req.Dockerfile = bytes.Replace(req.Dockerfile, []byte(base), []byte("absent.test/app-base:cuda"), 1)
+	e := enginetest.WithBase(t)
+	req := enginetest.Request(t, "child", "RUN test -e /bin/sh && echo "+enginetest.Unique()+"\n", nil)
+	req.Dockerfile = bytes.Replace(req.Dockerfile, []byte(enginetest.Base), []byte("absent.test/app-base:cuda"), 1)
 	req.Image.Contexts = []impact.NamedContext{{Name: "absent.test/app-base:cuda", Image: "b"}}
-	req.Parents = map[string]string{"b": enginetest.Ref(t, base)}
-	mustBuild(t, e, req)
+	req.Parents = map[string]string{"b": enginetest.Ref(t, enginetest.Base)}
+	enginetest.MustBuild(t, e, req)
 }
 
 // A Dockerfile of equal length and another content is never mixed up.
 func TestDockerfileOfEqualSize(t *testing.T) {
-	e := engine(t)
-	id := unique(t)
-	req := request(t, "same", "RUN echo A"+id+"\n", nil)
+	e := enginetest.WithBase(t)
+	id := enginetest.Unique()
+	req := enginetest.Request(t, "same", "RUN echo A"+id+"\n", nil)
 	for _, letter := range []string{"A", "B", "A", "C"} {
-		req.Dockerfile = []byte("FROM " + base + "\nRUN echo " + letter + id + "\n")
-		step(t, mustBuild(t, e, req), "RUN echo "+letter+id)
+		req.Dockerfile = []byte("FROM " + enginetest.Base + "\nRUN echo " + letter + id + "\n")
+		enginetest.Step(t, enginetest.MustBuild(t, e, req), "RUN echo "+letter+id)
 	}
 }
 
 func TestFailures(t *testing.T) {
-	e := engine(t)
+	e := enginetest.WithBase(t)
 	tests := []struct {
 		name, dockerfile string
 		change           func(*docker.Request)
 		line             int
 		step, cause, log string
 	}{
-		{name: "run", dockerfile: "\nRUN echo fine\nRUN for i in 1 2 3; do echo line $i; done; echo broke " + unique(t) + " >&2; exit 7\n",
+		{name: "run", dockerfile: "\nRUN echo fine\nRUN for i in 1 2 3; do echo line $i; done; echo broke " + enginetest.Unique() + " >&2; exit 7\n",
 			line: 4, step: "RUN for i", cause: "exit code: 7", log: "line 3"},
 		{name: "missing source", dockerfile: "COPY a /a\nCOPY gone.txt /b\n", line: 3, step: "COPY gone.txt", cause: "not found"},
 		{name: "syntax", dockerfile: "\n\nRUNN x\n", line: 4, cause: "unknown instruction"},
 		{name: "stage", dockerfile: "RUN true\n", change: func(r *docker.Request) { r.Image.Target = "nosuch" }, cause: "nosuch"},
-		{name: "parallel stages", dockerfile: "FROM 0 AS one\nRUN echo " + unique(t) + "; sleep 30\nFROM 0 AS two\nRUN echo " + unique(t) + "; exit 9\nFROM scratch\nCOPY --from=one /x /\nCOPY --from=two /bin/sh /\n",
+		{name: "parallel stages", dockerfile: "FROM 0 AS one\nRUN echo " + enginetest.Unique() + "; sleep 30\nFROM 0 AS two\nRUN echo " + enginetest.Unique() + "; exit 9\nFROM scratch\nCOPY --from=one /x /\nCOPY --from=two /bin/sh /\n",
 			change: func(r *docker.Request) {
-				r.Dockerfile = bytes.ReplaceAll(bytes.Replace(r.Dockerfile, []byte(base), []byte(base+" AS b"), 1), []byte("FROM 0"), []byte("FROM b"))
+				r.Dockerfile = bytes.ReplaceAll(bytes.Replace(r.Dockerfile, []byte(enginetest.Base), []byte(enginetest.Base+" AS b"), 1), []byte("FROM 0"), []byte("FROM b"))
 			},
 			line: 5, step: "RUN echo", cause: "exit code: 9"},
 		{name: "secret", dockerfile: "RUN true\n", change: func(r *docker.Request) { r.Image.Secrets = []string{"id=x,src=/nonexistent"} }, cause: "/nonexistent"},
@@ -227,7 +176,7 @@ func TestFailures(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			req := request(t, "bad", tt.dockerfile, enginetest.Files{"a": {}})
+			req := enginetest.Request(t, "bad", tt.dockerfile, enginetest.Files{"a": {}})
 			req.LogFile = filepath.Join(t.TempDir(), "logs", "bad.log")
 			if tt.change != nil {
 				tt.change(&req)
@@ -253,7 +202,7 @@ func TestFailures(t *testing.T) {
 
 // What the engine would silently ignore stops the build before it begins.
 func TestUnsupported(t *testing.T) {
-	e := engine(t)
+	e := enginetest.WithBase(t)
 	version, err := e.Version(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -261,8 +210,8 @@ func TestUnsupported(t *testing.T) {
 	if !strings.HasPrefix(version, "20.") {
 		t.Skipf("engine %s knows more", version)
 	}
-	onbuild := request(t, "onbuild", "ONBUILD COPY --exclude=x . /y\n", nil)
-	mustBuild(t, e, onbuild)
+	onbuild := enginetest.Request(t, "onbuild", "ONBUILD COPY --exclude=x . /y\n", nil)
+	enginetest.MustBuild(t, e, onbuild)
 	tests := []struct {
 		dockerfile, what string
 		line             int
@@ -272,12 +221,12 @@ func TestUnsupported(t *testing.T) {
 		{"COPY --chmod=u+x a /x\n", "--chmod", 2},
 		{"RUN --mount=type=secret,id=x,env=Y true\n", "secret,env", 2},
 		{"FROM " + onbuild.Refs[0] + "\n", "--exclude", 2},
-		{"FROM scratch\nCOPY --exclude=x . /y\nFROM " + base + "\nRUN true\n", "", 0}, // an unreachable stage
+		{"FROM scratch\nCOPY --exclude=x . /y\nFROM " + enginetest.Base + "\nRUN true\n", "", 0}, // an unreachable stage
 		{"COPY --chmod=644 a /x\nCOPY --link a /y\n", "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.dockerfile, func(t *testing.T) {
-			req := request(t, "old", tt.dockerfile, enginetest.Files{"a": {}, "d/b": {}})
+			req := enginetest.Request(t, "old", tt.dockerfile, enginetest.Files{"a": {}, "d/b": {}})
 			enginetest.Cleanup(t, e, req.Refs...)
 			_, err := e.Build(t.Context(), req)
 			if tt.what == "" {
@@ -314,9 +263,9 @@ func (o *onLog) Write(s *client.SolveStatus) {
 }
 
 func TestCancel(t *testing.T) {
-	e := engine(t)
+	e := enginetest.WithBase(t)
 	for _, trap := range []string{"", "trap '' TERM INT; "} {
-		req := request(t, "slow", "RUN "+trap+"echo started "+unique(t)+"; sleep 60; sleep 60\n", nil)
+		req := enginetest.Request(t, "slow", "RUN "+trap+"echo started "+enginetest.Unique()+"; sleep 60; sleep 60\n", nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		var at time.Time
 		req.Progress = &onLog{text: "started", fn: func() { at = time.Now(); cancel() }}
@@ -335,13 +284,13 @@ func TestCancel(t *testing.T) {
 
 // An engine that goes away in the middle of a build.
 func TestLostEngine(t *testing.T) {
-	direct := engine(t)
+	direct := enginetest.WithBase(t)
 	proxy := newProxy(t, strings.TrimPrefix(direct.Host(), "unix://"))
 	e, err := docker.Connect(t.Context(), docker.Options{Host: "unix://" + proxy.path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := request(t, "cut", "RUN echo started "+unique(t)+"; sleep 60\n", nil)
+	req := enginetest.Request(t, "cut", "RUN echo started "+enginetest.Unique()+"; sleep 60\n", nil)
 	var at time.Time
 	req.Progress = &onLog{text: "started", fn: func() { at = time.Now(); proxy.cut() }}
 	_, err = e.Build(t.Context(), req)
@@ -357,18 +306,18 @@ func TestLostEngine(t *testing.T) {
 	if _, err := e.Images(t.Context()); err != nil {
 		t.Errorf("images: %v", err)
 	}
-	req = request(t, "again", "RUN echo "+unique(t)+"\n", nil)
-	mustBuild(t, e, req)
+	req = enginetest.Request(t, "again", "RUN echo "+enginetest.Unique()+"\n", nil)
+	enginetest.MustBuild(t, e, req)
 }
 
 // Builds at once share a vertex, and each shows it under its own name.
 func TestSharedVertexKeepsItsName(t *testing.T) {
-	e := engine(t)
-	run := "RUN echo shared " + unique(t) + "; sleep 1\n"
+	e := enginetest.WithBase(t)
+	run := "RUN echo shared " + enginetest.Unique() + "; sleep 1\n"
 	var group sync.WaitGroup
 	for _, name := range []string{"one", "two", "three"} {
-		req := request(t, name, "", nil)
-		req.Dockerfile = []byte("FROM " + base + " AS " + name + "\n" + run + "FROM " + name + "\nRUN echo " + name + "\n")
+		req := enginetest.Request(t, name, "", nil)
+		req.Dockerfile = []byte("FROM " + enginetest.Base + " AS " + name + "\n" + run + "FROM " + name + "\nRUN echo " + name + "\n")
 		enginetest.Cleanup(t, e, req.Refs...)
 		group.Go(func() {
 			res, err := e.Build(t.Context(), req)
@@ -418,13 +367,11 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestTagRemove(t *testing.T) {
-	e := engine(t)
-	req := request(t, "tagged", "RUN echo "+unique(t)+"\n", nil)
-	res := mustBuild(t, e, req)
-	second := enginetest.Ref(t, "rebuild.test/second:"+unique(t))
-	if err := e.Tag(t.Context(), res.ImageID, second); err != nil {
-		t.Fatal(err)
-	}
+	e := enginetest.WithBase(t)
+	req := enginetest.Request(t, "tagged", "RUN echo "+enginetest.Unique()+"\n", nil)
+	res := enginetest.MustBuild(t, e, req)
+	second := enginetest.Ref(t, "rebuild.test/second:"+enginetest.Unique())
+	enginetest.Tag(t, e, res.ImageID, second)
 	if err := e.Remove(t.Context(), res.ImageID); !errors.Is(err, docker.ErrInUse) {
 		t.Errorf("two tags: %v", err)
 	}
@@ -441,7 +388,7 @@ func TestTagRemove(t *testing.T) {
 // Lines of builds that run at once do not run into each other, and every one
 // says whose it is.
 func TestProgressOfManyBuilds(t *testing.T) {
-	e := engine(t)
+	e := enginetest.WithBase(t)
 	var out bytes.Buffer
 	progress, err := docker.NewProgress(&out, "plain")
 	if err != nil {
@@ -451,7 +398,7 @@ func TestProgressOfManyBuilds(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 4 {
 		name := fmt.Sprintf("img%d", i)
-		req := request(t, name, "RUN for i in 1 2 3 4 5 6 7 8 9; do printf %s- "+name+"; usleep 20000; printf '%s\\n' end"+name+"; done; echo "+unique(t)+"\n", nil)
+		req := enginetest.Request(t, name, "RUN for i in 1 2 3 4 5 6 7 8 9; do printf %s- "+name+"; usleep 20000; printf '%s\\n' end"+name+"; done; echo "+enginetest.Unique()+"\n", nil)
 		req.Progress = progress.Image(name)
 		req.LogFile = filepath.Join(logs, name+".log")
 		enginetest.Cleanup(t, e, req.Refs...)

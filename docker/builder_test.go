@@ -38,7 +38,7 @@ func TestBuilder(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	base := docker.Request{
 		Image:          impact.Image{Name: "base"},
-		Dockerfile:     []byte("FROM scratch\nCOPY --exclude=x . /bin/\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\nENV A=" + unique(t) + " PATH=/bin\n"),
+		Dockerfile:     []byte("FROM scratch\nCOPY --exclude=x . /bin/\nRUN [\"/bin/busybox\", \"--install\", \"/bin\"]\nENV A=" + enginetest.Unique() + " PATH=/bin\n"),
 		DockerfileName: "base/Dockerfile",
 		Context:        docker.Source{FS: enginetest.Files{"busybox": {Data: program, Mode: 0o755}, "x": {}}},
 		Refs:           []string{host + "/base:1"},
@@ -62,12 +62,12 @@ func TestBuilder(t *testing.T) {
 	}
 
 	child := docker.Request{Image: impact.Image{Name: "child"}, DockerfileName: "child/Dockerfile", Refs: []string{host + "/child:1"}, Push: true}
-	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN test ! -e /bin/x && echo " + unique(t) + "\n")
+	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN test ! -e /bin/x && echo " + enginetest.Unique() + "\n")
 	res, err := e.Build(t.Context(), child)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := step(t, res, "RUN test"); !s.Ran() || s.Line != 2 {
+	if s := enginetest.Step(t, res, "RUN test"); !s.Ran() || s.Line != 2 {
 		t.Errorf("%+v", s)
 	}
 
@@ -78,7 +78,7 @@ func TestBuilder(t *testing.T) {
 		t.Errorf("%T %v %+v", err, err, failure)
 	}
 
-	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN echo started " + unique(t) + "; sleep 60\n")
+	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN echo started " + enginetest.Unique() + "; sleep 60\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	var at time.Time
 	child.Progress = &onLog{text: "started", fn: func() { at = time.Now(); cancel() }}
@@ -96,7 +96,7 @@ func TestBuilder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN echo started " + unique(t) + "; sleep 60\n")
+	child.Dockerfile = []byte("FROM " + host + "/base:1\nRUN echo started " + enginetest.Unique() + "; sleep 60\n")
 	child.Progress = &onLog{text: "started", fn: proxy.cut}
 	if _, err := cut.Build(t.Context(), child); !errors.As(err, new(*docker.Unreachable)) {
 		t.Errorf("cut off: %T %v", err, err)

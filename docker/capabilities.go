@@ -17,6 +17,7 @@ type Unsupported struct {
 	Version string // of the engine; "" when it is not known
 }
 
+// Error implements error.
 func (u *Unsupported) Error() string {
 	if u.Version == "" {
 		return fmt.Sprintf("this engine ignores %s", u.What)

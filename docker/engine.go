@@ -1,10 +1,9 @@
-// Package docker does what a plan says: it connects to the engine that the
-// user's docker command talks to, builds one image with it, shows the progress of
-// many builds at once, and keeps the records of what they made.
+// Package docker builds one image: it connects to the engine that the user's docker
+// command talks to, or to a buildkitd, shows the progress of many builds at once, and
+// says where a build failed.
 //
-// It promises that a record is never trusted over the engine, that a build which
-// is cancelled ends within a second, and that nothing but what a run of this
-// program made is ever removed.
+// It promises that a build which is cancelled ends within a second, that what the engine
+// would silently ignore is refused, and that nothing is removed by force.
 package docker
 
 import (
@@ -175,18 +174,18 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 
 // Images lists what the engine holds, in one call.
 func (e *Engine) Images(ctx context.Context) (Images, error) {
-	found := Images{known: !e.IsBuilder(), refs: map[string]string{}, tagged: map[string]bool{}}
 	if e.IsBuilder() {
-		return found, nil
+		return Images{}, nil
 	}
 	list, err := e.api.ImageList(ctx, image.ListOptions{})
 	if err != nil {
 		return Images{}, e.failed(ctx, "list images", err)
 	}
-	for _, im := range list {
-		found.add(im.ID, im.RepoTags, im.RepoDigests)
+	images := make([]Image, len(list))
+	for i, im := range list {
+		images[i] = Image{ID: im.ID, Tags: im.RepoTags, Digests: im.RepoDigests}
 	}
-	return found, nil
+	return NewImages(images), nil
 }
 
 // Inspect gives an image by its id or a reference.
@@ -234,15 +233,24 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
-// Tag gives an image one more reference, taking it from the image that had it.
-func (e *Engine) Tag(ctx context.Context, id, ref string) error {
-	if e.IsBuilder() {
-		return fmt.Errorf("tag %s: %w", ref, ErrNoStore)
+// RemoveUntagged removes an image if it still has no tag. By its id alone, one that was
+// tagged in the meantime would go together with its tag. gone is false when something
+// needs it.
+func (e *Engine) RemoveUntagged(ctx context.Context, id string) (gone bool, err error) {
+	im, err := e.Inspect(ctx, id)
+	if err == nil && len(im.Tags) > 0 {
+		return false, nil
 	}
-	if err := e.api.ImageTag(ctx, id, ref); err != nil {
-		return e.failed(ctx, fmt.Sprintf("tag %s as %s", id, ref), err)
+	if err == nil {
+		err = e.Remove(ctx, id)
 	}
-	return nil
+	switch {
+	case errors.Is(err, ErrInUse):
+		return false, nil
+	case errors.Is(err, ErrNoImage):
+		return true, nil
+	}
+	return err == nil, err
 }
 
 // push sends an image to its registry, with the credentials of the docker

@@ -22,6 +22,7 @@ type BuildFailure struct {
 	Cause      error
 }
 
+// Error implements error.
 func (f *BuildFailure) Error() string {
 	where := f.Dockerfile
 	if f.Line > 0 {
@@ -33,6 +34,7 @@ func (f *BuildFailure) Error() string {
 	return fmt.Sprintf("build %s: %s: %v", f.Image, where, f.Cause)
 }
 
+// Unwrap gives the cause.
 func (f *BuildFailure) Unwrap() error { return f.Cause }
 
 // Canceled says that a build was given up because its context was.
@@ -41,8 +43,10 @@ type Canceled struct {
 	Cause error
 }
 
+// Error implements error.
 func (c *Canceled) Error() string { return fmt.Sprintf("build %s: canceled", c.Image) }
 
+// Unwrap gives the cause.
 func (c *Canceled) Unwrap() error { return c.Cause }
 
 // pingTimeout bounds the question whether the engine is still there, after a
@@ -64,7 +68,7 @@ func (b *build) explain(ctx context.Context, err error) error {
 			Line: ignored.Line, Step: ignored.Step, Cause: ignored,
 		}
 	}
-	steps := b.steps.all()
+	steps := b.steps.Steps()
 	step, broke := failedStep(steps)
 	var vertex *errdefs.VertexError // newer engines say which
 	if errors.As(err, &vertex) {

@@ -13,13 +13,26 @@ type Image struct {
 	Config []byte   // OCI image config JSON with the diff ids; history is absent, an engine does not tell it
 	Chain  []string // diff ids of the root filesystem
 	Tags   []string // as the engine spells them
+
+	Digests []string // references with a digest, as the engine spells them; only in lists
 }
 
-// Images is what an engine held at one moment.
+// Images is what an engine had at one moment. The zero value is that of a builder, which
+// has no store to ask.
 type Images struct {
-	known  bool              // false for a builder, which has no store to ask
+	known  bool              // false for a builder
 	refs   map[string]string // normalised reference -> image id
 	tagged map[string]bool   // image id -> it has a tag
+}
+
+// NewImages is what a store holds that has these images, each with the references that
+// its Tags and Digests spell.
+func NewImages(list []Image) Images {
+	im := Images{known: true, refs: map[string]string{}, tagged: map[string]bool{}}
+	for _, one := range list {
+		im.add(one.ID, one.Tags, one.Digests)
+	}
+	return im
 }
 
 func (im *Images) add(id string, tags, digests []string) {

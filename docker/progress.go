@@ -138,6 +138,16 @@ func (s *imageSink) mark(step string) string {
 	return "[" + s.name + "] " + step
 }
 
+// Sinks writes to several.
+type Sinks []ProgressSink
+
+// Write implements ProgressSink.
+func (all Sinks) Write(s *client.SolveStatus) {
+	for _, sink := range all {
+		sink.Write(s)
+	}
+}
+
 // statusTee gives one build's statuses to its log file and to the display.
 type statusTee struct {
 	log  *feed // nil: none

@@ -29,17 +29,15 @@ func (s *onceStarted) Write(st *client.SolveStatus) {
 // TestTagMovesWhileABuildStandsOnIt: a build that begins after a tag was moved stands
 // on the new image, also while another build still stands on the old one.
 func TestTagMovesWhileABuildStandsOnIt(t *testing.T) {
-	e := engine(t)
-	tag := enginetest.Ref(t, "rebuild.test/moving:"+unique(t))
+	e := enginetest.WithBase(t)
+	tag := enginetest.Ref(t, "rebuild.test/moving:"+enginetest.Unique())
 	enginetest.Cleanup(t, e, tag)
-	old := mustBuild(t, e, request(t, "old", "RUN echo "+unique(t)+" > /token\n", nil))
-	next := mustBuild(t, e, request(t, "next", "RUN echo "+unique(t)+" > /token\n", nil))
-	if err := e.Tag(t.Context(), old.ImageID, tag); err != nil {
-		t.Fatal(err)
-	}
+	old := enginetest.MustBuild(t, e, enginetest.Request(t, "old", "RUN echo "+enginetest.Unique()+" > /token\n", nil))
+	next := enginetest.MustBuild(t, e, enginetest.Request(t, "next", "RUN echo "+enginetest.Unique()+" > /token\n", nil))
+	enginetest.Tag(t, e, old.ImageID, tag)
 
-	slow := request(t, "slow", "", nil)
-	slow.Dockerfile = []byte("FROM " + tag + "\nRUN echo " + unique(t) + "; sleep 20\n")
+	slow := enginetest.Request(t, "slow", "", nil)
+	slow.Dockerfile = []byte("FROM " + tag + "\nRUN echo " + enginetest.Unique() + "; sleep 20\n")
 	seen := &onceStarted{part: "RUN", begun: make(chan struct{})}
 	slow.Progress = seen
 	ended := make(chan error, 1)
@@ -49,12 +47,10 @@ func TestTagMovesWhileABuildStandsOnIt(t *testing.T) {
 		ended <- err
 	}()
 	<-seen.begun
-	if err := e.Tag(t.Context(), next.ImageID, tag); err != nil {
-		t.Fatal(err)
-	}
-	quick := request(t, "quick", "", nil)
+	enginetest.Tag(t, e, next.ImageID, tag)
+	quick := enginetest.Request(t, "quick", "", nil)
 	quick.Dockerfile = []byte("FROM " + tag + "\nRUN cat /token > /copy\n")
-	got := mustBuild(t, e, quick)
+	got := enginetest.MustBuild(t, e, quick)
 	cancel()
 	<-ended
 	at := len(next.Chain) - 1

@@ -11,8 +11,9 @@ import (
 // tailLines is how many lines of a step's log are kept to show with a failure.
 const tailLines = 20
 
-// stepLog gathers what one build's steps did from its status stream.
-type stepLog struct {
+// StepLog gathers what one build's steps did from its status stream, also while it runs.
+// Its methods may be called at any time.
+type StepLog struct {
 	mu      sync.Mutex // guards all below
 	written map[string]place
 	steps   map[string]*stepState
@@ -32,12 +33,13 @@ type stepState struct {
 	partial string // the log's last line, not ended yet
 }
 
-func newStepLog() *stepLog {
-	return &stepLog{written: map[string]place{}, steps: map[string]*stepState{}}
+// NewStepLog makes an empty log.
+func NewStepLog() *StepLog {
+	return &StepLog{written: map[string]place{}, steps: map[string]*stepState{}}
 }
 
 // learn takes the names and lines of a definition that is about to be solved.
-func (l *stepLog) learn(def *pb.Definition) {
+func (l *StepLog) learn(def *pb.Definition) {
 	if def == nil {
 		return
 	}
@@ -69,7 +71,7 @@ func firstLine(where *pb.Locations) int {
 }
 
 // named gives the status with our own names. What came in is not changed.
-func (l *stepLog) named(in *client.SolveStatus) *client.SolveStatus {
+func (l *StepLog) named(in *client.SolveStatus) *client.SolveStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := *in
@@ -84,8 +86,8 @@ func (l *stepLog) named(in *client.SolveStatus) *client.SolveStatus {
 	return &out
 }
 
-// add takes a status with our own names.
-func (l *stepLog) add(status *client.SolveStatus) {
+// Write implements ProgressSink: it takes a status with our own names.
+func (l *StepLog) Write(status *client.SolveStatus) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, v := range status.Vertexes {
@@ -106,7 +108,7 @@ func (l *stepLog) add(status *client.SolveStatus) {
 	}
 }
 
-func (l *stepLog) step(dgst string) *stepState {
+func (l *StepLog) step(dgst string) *stepState {
 	s := l.steps[dgst]
 	if s == nil {
 		s = &stepState{Step: Step{Digest: dgst, Line: l.written[dgst].line, Name: l.written[dgst].name}}
@@ -131,8 +133,19 @@ func (s *stepState) log(text string) {
 	}
 }
 
-// all lists the steps in the order they were announced.
-func (l *stepLog) all() []Step {
+// Running are the names of the steps that are being executed.
+func (l *StepLog) Running() []string {
+	var names []string
+	for _, s := range l.Steps() {
+		if !s.Started.IsZero() && s.Completed.IsZero() {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// Steps lists the steps in the order they were announced.
+func (l *StepLog) Steps() []Step {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]Step, len(l.order))

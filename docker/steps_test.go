@@ -14,7 +14,7 @@ import (
 
 func TestStepLog(t *testing.T) {
 	run, copied := digest.FromString("run"), digest.FromString("copy")
-	l := newStepLog()
+	l := NewStepLog()
 	l.learn(nil)
 	l.learn(&pb.Definition{
 		Metadata: map[string]*pb.OpMetadata{run.String(): {Description: map[string]string{"llb.customname": "[mine 2/2] RUN x"}}},
@@ -24,7 +24,7 @@ func TestStepLog(t *testing.T) {
 	})
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	ended := begun.Add(3 * time.Second)
-	send := func(s *client.SolveStatus) { l.add(l.named(s)) }
+	send := func(s *client.SolveStatus) { l.Write(l.named(s)) }
 	foreign := &client.Vertex{Digest: run, Name: "[theirs 5/5] RUN x", Started: &begun}
 	send(&client.SolveStatus{Vertexes: []*client.Vertex{foreign}})
 	if foreign.Name != "[theirs 5/5] RUN x" {
@@ -41,7 +41,7 @@ func TestStepLog(t *testing.T) {
 	// Another solve of the same build finds the step in the cache.
 	send(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: run, Name: "x", Cached: true, Started: &ended, Completed: &ended}}})
 
-	steps := l.all()
+	steps := l.Steps()
 	if len(steps) != 2 {
 		t.Fatalf("%+v", steps)
 	}

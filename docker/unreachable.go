@@ -17,10 +17,12 @@ type Unreachable struct {
 	Hint  string // the command that cures it, as far as that is known
 }
 
+// Error implements error.
 func (u *Unreachable) Error() string {
 	return fmt.Sprintf("docker engine %s cannot be reached: %v", u.Host, u.Cause)
 }
 
+// Unwrap gives the cause.
 func (u *Unreachable) Unwrap() error { return u.Cause }
 
 // unreachable makes the error, with the hint that fits what chose the host.

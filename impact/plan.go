@@ -118,6 +118,30 @@ func (p *Plan) Image(name string) *ImagePlan {
 	return nil
 }
 
+// LayerNamed is the layer that BuildKit gives a name, nil when there is none; so it is of
+// no image.
+func (p *ImagePlan) LayerNamed(name string) *LayerPlan {
+	if p == nil {
+		return nil
+	}
+	for i := range p.Layers {
+		if p.Layers[i].Name == name {
+			return &p.Layers[i]
+		}
+	}
+	return nil
+}
+
+// PhaseOf is the phase in which an image is rebuilt, "" when it is not.
+func (p *Plan) PhaseOf(image string) string {
+	for _, ph := range p.Phases {
+		if slices.Contains(ph.Images, image) {
+			return ph.Name
+		}
+	}
+	return ""
+}
+
 // Facts are what only the engine, the records and the user know about images.
 type Facts struct {
 	Missing map[string]Missing // image -> what the engine lacks of it

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rebuild/cmd/rebuild/session"
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
 )
@@ -150,28 +150,21 @@ func BenchmarkOneStage(b *testing.B) {
 func bareBuild(b *testing.B, e *docker.Engine, dir, name string) func() time.Duration {
 	b.Helper()
 	ctx := context.Background()
-	v := newVoice(io.Discard, io.Discard)
-	f := &flags{dir: dir, parallel: 1}
-	w, err := openWorkspace(ctx, v, f)
+	s, err := session.Open(ctx, session.Place{Dir: dir}, session.Asked, session.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(w.close)
-	m, err := connect(ctx, f, true)
+	b.Cleanup(s.Close)
+	p, err := s.PlanOnline(ctx, session.Query{Slots: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
-	m.open(ctx, w)
-	p, err := w.newPlanning(ctx, nil, m, true)
-	if err != nil {
-		b.Fatal(err)
-	}
-	prep, err := w.newPreparation(ctx, p, p.target)
+	job, err := s.Job(ctx, p)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return func() time.Duration {
-		req, err := prep.request(ctx, name)
+		req, err := job.Request(ctx, name)
 		if err != nil {
 			b.Fatal(err)
 		}

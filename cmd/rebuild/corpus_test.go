@@ -118,7 +118,7 @@ func replay(t *testing.T, dir string) {
 func planOf(t testing.TB, args ...string) *impact.Plan {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := run(t.Context(), append([]string{"plan", "--format", "json"}, args...), &out, &errs)
+	code := execute(t.Context(), append([]string{"plan", "--format", "json"}, args...), &out, &errs)
 	var p impact.Plan
 	if err := json.Unmarshal(out.Bytes(), &p); err != nil || code != exitOK && code != exitUsage {
 		t.Fatalf("rebuild plan %s: exit %d\n%s%s", strings.Join(args, " "), code, out.Bytes(), errs.Bytes())

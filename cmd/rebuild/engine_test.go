@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,8 +13,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rebuild/cmd/rebuild/session"
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
+	"rebuild/docker/record"
 )
 
 // TestEngineStories are stories on a real engine. Each has $OS, a base image with
@@ -39,20 +41,20 @@ func engineStories(t *testing.T, dir string) {
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fill":    fill,
-			"id":      func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
-			"sameid":  func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
-			"rmi":     func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
-			"damage":  damageRecord,
-			"took":    took,
-			"pushes":  push,
-			"asked":   asked,
-			"lie":     lie,
-			"tag":     func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
-			"logged":  logged,
-			"shows":   shows,
-			"appears": appears,
-			"aside":   func(ts *testscript.TestScript, neg bool, _ []string) { leftAside(ts, e, neg) },
+			"fill":     fill,
+			"id":       func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
+			"sameid":   func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
+			"rmi":      func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
+			"damage":   damageRecord,
+			"took":     took,
+			"pushes":   push,
+			"asked":    asked,
+			"lie":      lie,
+			"tag":      func(ts *testscript.TestScript, _ bool, args []string) { tagImage(ts, e, args) },
+			"logged":   logged,
+			"shows":    shows,
+			"appears":  appears,
+			"isolated": func(ts *testscript.TestScript, neg bool, _ []string) { leftIsolated(ts, e, neg) },
 		},
 	})
 }
@@ -105,36 +107,36 @@ func removeImage(ts *testscript.TestScript, e *docker.Engine, args []string) {
 
 // tagImage gives an image one more tag: tag REF NEW
 func tagImage(ts *testscript.TestScript, e *docker.Engine, args []string) {
-	full, err := docker.NormalRef(args[1])
-	ts.Check(err)
-	ts.Check(e.Tag(context.Background(), imageID(ts, e, args[0]), full))
+	out, err := exec.Command("docker", "--host", e.Host(), "tag", imageID(ts, e, args[0]), args[1]).CombinedOutput()
+	if err != nil {
+		ts.Fatalf("docker tag: %v\n%s", err, out)
+	}
 }
 
 // lie makes an image's record say that it was built from what is there now: lie IMAGE
 func lie(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	f := &flags{dir: ts.MkAbs("."), all: true}
-	m, err := connect(ctx, f, true)
+	dir := ts.MkAbs(".")
+	s, err := session.Open(ctx, session.Place{Dir: dir}, session.Asked, session.Options{})
 	ts.Check(err)
-	defer m.engine.Close()
-	w, err := openWorkspace(ctx, newVoice(io.Discard, io.Discard), f)
+	defer s.Close()
+	p, err := s.PlanOnline(ctx, session.Query{All: true})
 	ts.Check(err)
-	defer w.close()
-	m.open(ctx, w)
-	p, err := w.newPlanning(ctx, nil, m, true)
-	ts.Check(err)
-	rec := p.records[args[0]]
-	rec.State = p.target.States[args[0]]
-	ts.Check(m.records.Save(rec))
+	rec := *p.Records[args[0]]
+	rec.State = p.Target.States[args[0]]
+	ts.Check(openRecords(filepath.Join(s.State, "records")).Save(&rec))
 }
+
+// openRecords gives the records of the engine that was used last.
+func openRecords(dir string) *record.Store { return record.Open(dir, record.LastEngine(dir)) }
 
 // took makes an image's record say how long each of its steps took: took IMAGE SECONDS
 func took(ts *testscript.TestScript, _ bool, args []string) {
 	each, err := strconv.ParseFloat(args[1], 64)
 	ts.Check(err)
 	dir := ts.MkAbs(".git/rebuild/records")
-	records := docker.OpenRecords(dir, docker.LastEngine(dir))
-	rec, warning := records.Load(args[0])
+	store := openRecords(dir)
+	rec, warning := store.Load(args[0])
 	if rec == nil || len(rec.Steps) == 0 {
 		ts.Fatalf("%s: no steps are recorded %s", args[0], warning)
 	}
@@ -142,7 +144,7 @@ func took(ts *testscript.TestScript, _ bool, args []string) {
 		rec.Steps[step] = each
 	}
 	rec.Overhead = 0.1
-	ts.Check(records.Save(rec))
+	ts.Check(store.Save(rec))
 }
 
 // damageRecord cuts an image's record short: damage IMAGE

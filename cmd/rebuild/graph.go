@@ -1,16 +1,17 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
 )
 
-func graphCommand(v *voice) *cobra.Command {
+func graphCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "graph [IMAGE...]",
@@ -24,17 +25,16 @@ func graphCommand(v *voice) *cobra.Command {
 		if err := oneOf("format", f.format, "text", "dot", "mermaid", "json"); err != nil {
 			return err
 		}
-		ctx := cmd.Context()
-		w, err := openWorkspace(ctx, v, f)
+		s, q, err := f.open(cmd.Context(), p, session.Remembered, args)
 		if err != nil {
 			return err
 		}
-		defer w.close()
-		snap, phases, selected, err := w.graph(ctx, args)
+		defer s.Close()
+		g, err := s.Graph(cmd.Context(), q)
 		if err != nil {
 			return err
 		}
-		return printGraph(v, f.format, newImageGraph(snap, phases, selected))
+		return printGraph(p, f.format, newImageGraph(g))
 	}
 	return cmd
 }
@@ -53,15 +53,16 @@ type graphImage struct {
 	Err     *impact.Fault `json:"error"`
 }
 
-func newImageGraph(s *impact.Snapshot, phases []impact.Phase, selected []string) imageGraph {
+func newImageGraph(of *session.Graph) imageGraph {
+	s := of.Images
 	phaseOf := map[string]string{}
-	for _, p := range phases {
-		for _, n := range p.Images {
-			phaseOf[n] = p.Name
+	for _, ph := range of.Phases {
+		for _, n := range ph.Images {
+			phaseOf[n] = ph.Name
 		}
 	}
 	in := map[string]bool{}
-	for _, n := range selected {
+	for _, n := range of.Selected {
 		in[n] = true
 	}
 	g := imageGraph{Images: []graphImage{}}
@@ -79,42 +80,40 @@ func newImageGraph(s *impact.Snapshot, phases []impact.Phase, selected []string)
 	return g
 }
 
-func printGraph(v *voice, format string, g imageGraph) error {
+func printGraph(p *terminal.Printer, format string, g imageGraph) error {
 	switch format {
 	case "json":
-		enc := json.NewEncoder(v.out)
-		enc.SetIndent("", " ")
-		return enc.Encode(g)
+		return p.JSON(g)
 	case "dot":
-		v.say("digraph images {\n  rankdir=LR")
+		p.Answer("digraph images {\n  rankdir=LR")
 		for _, im := range g.Images {
-			v.say("  %q", im.Name)
-			for _, p := range im.Parents {
-				v.say("  %q -> %q", p, im.Name)
+			p.Answer("  %q", im.Name)
+			for _, parent := range im.Parents {
+				p.Answer("  %q -> %q", parent, im.Name)
 			}
 		}
-		v.say("}")
+		p.Answer("}")
 	case "mermaid":
-		v.say("graph LR")
+		p.Answer("graph LR")
 		id := map[string]string{}
 		for i, im := range g.Images {
 			id[im.Name] = fmt.Sprintf("n%d", i)
-			v.say("  %s[\"%s\"]", id[im.Name], strings.ReplaceAll(im.Name, `"`, "#quot;"))
+			p.Answer("  %s[\"%s\"]", id[im.Name], strings.ReplaceAll(im.Name, `"`, "#quot;"))
 		}
 		for _, im := range g.Images {
-			for _, p := range im.Parents {
-				v.say("  %s --> %s", id[p], id[im.Name])
+			for _, parent := range im.Parents {
+				p.Answer("  %s --> %s", id[parent], id[im.Name])
 			}
 		}
 	default:
-		printTree(v, g)
+		printTree(p, g)
 	}
 	return nil
 }
 
 // printTree writes each image below its first parent; further parents are named
 // beside it.
-func printTree(v *voice, g imageGraph) {
+func printTree(p *terminal.Printer, g imageGraph) {
 	below := map[string][]graphImage{}
 	var roots []graphImage
 	inGraph := map[string]bool{}
@@ -122,7 +121,7 @@ func printTree(v *voice, g imageGraph) {
 		inGraph[im.Name] = true
 	}
 	for _, im := range g.Images {
-		if len(im.Parents) == 0 || !inGraph[im.Parents[0]] {
+		if !inGraph[firstOf(im.Parents)] {
 			roots = append(roots, im)
 		} else {
 			below[im.Parents[0]] = append(below[im.Parents[0]], im)
@@ -130,28 +129,40 @@ func printTree(v *voice, g imageGraph) {
 	}
 	var walk func(im graphImage, indent string)
 	walk = func(im graphImage, indent string) {
-		line := indent + im.Name
-		if len(im.Parents) > 1 {
-			line += "  (also reads " + strings.Join(im.Parents[1:], ", ") + ")"
-		}
-		if im.Err != nil {
-			line += "  cannot be built: " + im.Err.Error()
-		}
-		v.say("%s", line)
+		p.Answer("%s", indent+graphLine(im, !inGraph[firstOf(im.Parents)]))
 		for _, d := range below[im.Name] {
 			walk(d, indent+"  ")
 		}
 	}
 	for _, im := range roots {
-		base := "scratch"
-		if len(im.Bases) > 0 {
-			base = strings.Join(im.Bases, ", ")
-		}
-		im.Name += "  <- " + base
-		name := strings.SplitN(im.Name, "  <- ", 2)[0]
-		v.say("%s", im.Name)
-		for _, d := range below[name] {
-			walk(d, "  ")
-		}
+		walk(im, "")
 	}
+}
+
+func firstOf(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// graphLine is an image in the graph; a root says what it is built on.
+func graphLine(im graphImage, root bool) string {
+	line := im.Name
+	switch {
+	case !root:
+	case len(im.Bases) > 0:
+		line += "  <- " + strings.Join(im.Bases, ", ")
+	case len(im.Parents) > 0:
+		line += "  <- " + im.Parents[0]
+	case im.Err == nil: // of what cannot be read nobody knows
+		line += "  <- scratch"
+	}
+	if len(im.Parents) > 1 {
+		line += "  (also reads " + strings.Join(im.Parents[1:], ", ") + ")"
+	}
+	if im.Err != nil {
+		line += "  cannot be built: " + im.Err.Error()
+	}
+	return line
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/terminal"
+	"rebuild/hooks/prepush"
 	"rebuild/impact/tree"
 )
 
@@ -23,24 +25,24 @@ type pushOptions struct {
 const defaultBudget = 2 * time.Minute
 
 func (o *pushOptions) declare(cmd *cobra.Command) {
-	p := cmd.Flags()
-	p.StringVar(&o.mode, "mode", "build", "`MODE`: build what the push touches, verify that it is built, or print the plan")
-	p.DurationVar(&o.budget, "budget", defaultBudget, "begin no build that would take the push longer than `TIME`; 0 for no bound")
-	p.BoolVar(&o.strict, "strict", false, "stop a push that cannot be checked in time, or without an engine")
-	p.BoolVar(&o.tag, "tag", false, "give the images their tags although the commit is not checked out")
+	set := cmd.Flags()
+	set.StringVar(&o.mode, "mode", string(prepush.Build), "`MODE`: build what the push touches, verify that it is built, or print the plan")
+	set.DurationVar(&o.budget, "budget", defaultBudget, "begin no build that would take the push longer than `TIME`; 0 for no bound")
+	set.BoolVar(&o.strict, "strict", false, "stop a push that cannot be checked in time, or without an engine")
+	set.BoolVar(&o.tag, "tag", false, "give the images their tags although the commit is not checked out")
 }
 
 func (o *pushOptions) check() error {
 	if o.budget < 0 {
 		return fmt.Errorf("--budget %s: want a time that is not negative", o.budget)
 	}
-	return oneOf("mode", o.mode, "build", "verify", "plan")
+	return oneOf("mode", o.mode, string(prepush.Build), string(prepush.Verify), string(prepush.Plan))
 }
 
 // args are the options that differ from the defaults, for the hook to repeat.
 func (o *pushOptions) args() []string {
 	args := []string{"hook", "run", "pre-push"}
-	if o.mode != "build" {
+	if o.mode != string(prepush.Build) {
 		args = append(args, "--mode", o.mode)
 	}
 	if o.budget != defaultBudget {
@@ -55,7 +57,7 @@ func (o *pushOptions) args() []string {
 	return append(args, "--")
 }
 
-func hookCommand(v *voice) *cobra.Command {
+func hookCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "hook",
@@ -76,14 +78,14 @@ not built again. REBUILD=0 in the environment, or git push --no-verify, skips it
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.where(cmd.PersistentFlags())
-	cmd.AddCommand(hookInstallCommand(v, f), hookUninstallCommand(v, f), hookStatusCommand(v, f), hookRunCommand(v, f))
+	cmd.AddCommand(hookInstallCommand(p, f), hookUninstallCommand(p, f), hookStatusCommand(p, f), hookRunCommand(p, f))
 	for _, c := range cmd.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}
 	return cmd
 }
 
-func hookRunCommand(v *voice, f *flags) *cobra.Command {
+func hookRunCommand(p *terminal.Printer, f *flags) *cobra.Command {
 	o := &pushOptions{}
 	cmd := &cobra.Command{
 		Use:       "run pre-push [REMOTE [URL]]",
@@ -97,10 +99,10 @@ func hookRunCommand(v *voice, f *flags) *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			if f.builder != "" {
+			if f.place.Builder != "" {
 				return hinted{errors.New("--builder: a builder keeps no images that others could be built on"), "leave it out, or skip the hook: git push --no-verify"}
 			}
-			return runPrePush(cmd.Context(), v, f, o, args[1:])
+			return runPrePush(cmd.Context(), p, f, o, args[1:])
 		},
 	}
 	o.declare(cmd)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rebuild/cmd/rebuild/session"
 	"rebuild/docker"
 )
 
@@ -19,12 +20,12 @@ func TestHookStories(t *testing.T) { planStories(t, "testdata/hook") }
 // TestHookEngineStories are stories of pushes that build.
 func TestHookEngineStories(t *testing.T) { engineStories(t, "testdata/hook-engine") }
 
-// leftAside tells whether references of a check of the repository are in the engine.
-func leftAside(ts *testscript.TestScript, e *docker.Engine, neg bool) {
-	held, err := e.Images(context.Background())
+// leftIsolated tells whether references of a check of the repository are in the engine.
+func leftIsolated(ts *testscript.TestScript, e *docker.Engine, neg bool) {
+	images, err := e.Images(context.Background())
 	ts.Check(err)
-	prefix := asidePrefix(ts.MkAbs(filepath.Join(".git", "rebuild")))
-	found := slices.ContainsFunc(held.Refs(), func(ref string) bool { return strings.HasPrefix(ref, prefix) })
+	prefix := session.IsolatedPrefix(ts.MkAbs(filepath.Join(".git", "rebuild")))
+	found := slices.ContainsFunc(images.Refs(), func(ref string) bool { return strings.HasPrefix(ref, prefix) })
 	if found == neg {
 		ts.Fatalf("references %s are left: %v", prefix, found)
 	}

@@ -2,53 +2,67 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"rebuild/cmd/rebuild/session"
 	"rebuild/docker"
-	"rebuild/impact"
+	"rebuild/docker/run"
+	"rebuild/hooks/prepush"
 )
 
-// carryOut builds images of the pushed commit. They get their tags only when that
-// commit is what is checked out, or the user says so; else they are built aside.
-func (h *prePush) carryOut(ctx context.Context, c pushed, u *unbuilt, names []string) (p *planning, report *docker.Report, err error) {
-	h.m.again(ctx)
-	release, err := h.w.lock(ctx, func() { h.m.again(ctx) })
+// build builds images of a pushed commit, and prints what failed.
+func (c *pushCheck) build(ctx context.Context, commit prepush.Commit, images []string, begin func()) ([]prepush.Outcome, error) {
+	planned, report, err := c.carryOut(ctx, commit, images, begin)
+	var gone *docker.Unreachable
+	if errors.As(err, &gone) {
+		err = &prepush.Unreachable{Err: gone}
+	}
+	if report == nil {
+		return nil, err
+	}
+	complete := err == nil || errors.Is(err, context.DeadlineExceeded) // else the error says it all
+	var outcomes []prepush.Outcome
+	for _, o := range report.Outcomes {
+		if o.Status == run.Failed && complete {
+			printFailure(c.p, planned, report, o)
+		}
+		outcomes = append(outcomes, prepush.Outcome{Image: o.Image, End: endOf(o.Status), Because: o.Because})
+	}
+	if complete {
+		c.p.WarnAll(report.Warnings)
+	}
+	return outcomes, err
+}
+
+// endOf is a status as a check of a push takes it.
+func endOf(s run.Status) prepush.End {
+	switch s {
+	case run.Failed:
+		return prepush.Failed
+	case run.Skipped:
+		return prepush.Skipped
+	case run.Cancelled, run.Superseded:
+		return prepush.Unfinished
+	}
+	return prepush.Passed
+}
+
+func (c *pushCheck) carryOut(ctx context.Context, commit prepush.Commit, images []string, begin func()) (*session.Planned, *run.Report, error) {
+	c.s.Refresh()
+	release, err := lockRun(ctx, c.p, c.s, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() {
-		if err := release(); err != nil {
-			h.voice.warn("%v", err)
-		}
-	}()
-	h.w.flags.only = names
-	if p, err = h.w.livePlanning(ctx, nil, h.m); err != nil {
+	defer releaseRun(c.p, release)
+	q := c.of(commit)
+	q.Exactly = images
+	planned, err := c.s.PlanOnline(ctx, q)
+	if err != nil {
 		return nil, nil, err
 	}
-	tagged := h.tag
-	if !tagged {
-		if tagged, err = h.w.repo.CheckedOut(ctx, c.commit); err != nil {
-			return nil, nil, err
-		}
-	}
-	h.tellCosts(c, u, names)
-	if tagged && oneTagOneImage(p.target.Catalog, p.plan.Rebuilds()) == nil {
-		report, err = h.w.execute(ctx, p, h.progress)
-	} else {
-		report, err = h.w.executeAside(ctx, p, h.progress)
-	}
-	if report == nil {
-		return p, nil, err
-	}
-	var passed []impact.Digest
-	for _, o := range report.Outcomes {
-		if o.Status == docker.Built || o.Status == docker.Kept || o.Status == docker.CutOff {
-			passed = append(passed, docker.StateDigest(p.states.States[o.Image]))
-		}
-	}
-	if len(passed) > 0 {
-		if err := h.m.records.AddChecked(passed...); err != nil {
-			h.voice.warn("%v", err)
-		}
-	}
-	return p, report, err
+	begin()
+	report, err := withProgress(ctx, c.p, c.progress, func(progress *docker.Progress) (*run.Report, error) {
+		return c.s.RunPushed(ctx, planned, commit.ID, c.tag, progress)
+	})
+	return planned, report, err
 }

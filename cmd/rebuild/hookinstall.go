@@ -9,10 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/hooks"
 )
 
-func hookInstallCommand(v *voice, f *flags) *cobra.Command {
+func hookInstallCommand(p *terminal.Printer, f *flags) *cobra.Command {
 	o := &pushOptions{}
 	via := ""
 	cmd := &cobra.Command{
@@ -28,7 +30,7 @@ goes into the repository's configuration, with an older git the line to add is t
 			if err := errors.Join(o.check(), oneOf("via", via, "file", "config")); err != nil {
 				return err
 			}
-			return runHookInstall(cmd.Context(), v, f, o, via == "config")
+			return runHookInstall(cmd.Context(), p, f, o, via == "config")
 		},
 	}
 	o.declare(cmd)
@@ -36,7 +38,7 @@ goes into the repository's configuration, with an older git the line to add is t
 	return cmd
 }
 
-func runHookInstall(ctx context.Context, v *voice, f *flags, o *pushOptions, viaConfig bool) error {
+func runHookInstall(ctx context.Context, p *terminal.Printer, f *flags, o *pushOptions, viaConfig bool) error {
 	place, err := findHooks(ctx, f)
 	if err != nil {
 		return err
@@ -50,18 +52,18 @@ func runHookInstall(ctx context.Context, v *voice, f *flags, o *pushOptions, via
 		return hookError(err)
 	}
 	if !changed {
-		v.say("nothing to do: the hook is installed")
+		p.Answer("nothing to do: the hook is installed")
 		return nil
 	}
 	if place.Shared() && !viaConfig {
-		v.warn("core.hooksPath is %s: every repository that uses it has the hook now", place.Dir)
+		p.Warn("core.hooksPath is %s: every repository that uses it has the hook now", place.Dir)
 	}
-	return sayHook(ctx, v, place)
+	return printHook(ctx, p, place)
 }
 
 // findHooks asks git where the hooks of the repository are.
 func findHooks(ctx context.Context, f *flags) (*hooks.Place, error) {
-	dir, err := startFolder(f.dir)
+	dir, err := session.StartFolder(f.place.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func hookError(err error) error {
 	return fmt.Errorf("hook: %w", err)
 }
 
-func hookUninstallCommand(v *voice, f *flags) *cobra.Command {
+func hookUninstallCommand(p *terminal.Printer, f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "uninstall",
 		Short: "take the hook away, and put back the one that was there",
@@ -96,30 +98,30 @@ func hookUninstallCommand(v *voice, f *flags) *cobra.Command {
 				return hookError(err)
 			}
 			if !changed {
-				v.say("nothing to do: the hook is not installed")
+				p.Answer("nothing to do: the hook is not installed")
 			}
-			return sayLeft(cmd.Context(), v, place, changed)
+			return printLeft(cmd.Context(), p, place, changed)
 		},
 	}
 }
 
-// sayLeft says what is there after the hook was taken away.
-func sayLeft(ctx context.Context, v *voice, place *hooks.Place, changed bool) error {
+// printLeft says what is there after the hook was taken away.
+func printLeft(ctx context.Context, p *terminal.Printer, place *hooks.Place, changed bool) error {
 	s, err := place.State(ctx)
 	switch {
 	case err != nil:
 		return hookError(err)
 	case s.ByUser != "":
-		v.warn("%s calls the hook, in a line that was added by hand: it is left", s.ByUser)
+		p.Warn("%s calls the hook, in a line that was added by hand: it is left", s.ByUser)
 	case changed && s.Foreign != "":
-		v.say("removed; %s is the hook that was there before", s.Foreign)
+		p.Answer("removed; %s is the hook that was there before", s.Foreign)
 	case changed:
-		v.say("removed")
+		p.Answer("removed")
 	}
 	return nil
 }
 
-func hookStatusCommand(v *voice, f *flags) *cobra.Command {
+func hookStatusCommand(p *terminal.Printer, f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "say whether the hook is installed, and where",
@@ -129,29 +131,29 @@ func hookStatusCommand(v *voice, f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return sayHook(cmd.Context(), v, place)
+			return printHook(cmd.Context(), p, place)
 		},
 	}
 }
 
-// sayHook says how things stand with the hook.
-func sayHook(ctx context.Context, v *voice, place *hooks.Place) error {
+// printHook says how things stand with the hook.
+func printHook(ctx context.Context, p *terminal.Printer, place *hooks.Place) error {
 	s, err := place.State(ctx)
 	if err != nil {
 		return hookError(err)
 	}
 	switch {
 	case s.File != "":
-		v.say("installed: %s", s.File)
+		p.Answer("installed: %s", s.File)
 	case s.ByUser != "":
-		v.say("installed by hand: %s", s.ByUser)
+		p.Answer("installed by hand: %s", s.ByUser)
 	case s.Configured:
-		v.say("installed: git config hook.rebuild.command")
+		p.Answer("installed: git config hook.rebuild.command")
 	default:
-		v.say("not installed")
+		p.Answer("not installed")
 	}
 	if s.Kept != "" {
-		v.say("runs first: %s", s.Kept)
+		p.Answer("runs first: %s", s.Kept)
 	}
 	return nil
 }

@@ -7,27 +7,29 @@ import (
 	"os"
 	"slices"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/hooks"
+	"rebuild/hooks/prepush"
+	"rebuild/impact/catalog"
 	"rebuild/impact/tree"
 )
 
-// prePush is one run of the hook.
-type prePush struct {
+// pushCheck is one run of the hook.
+type pushCheck struct {
 	*pushOptions
-	voice    *voice
-	flags    flags // of the command line
-	w        *workspace
-	m        *memory
-	progress string
-	trace    string // file to keep what a plan looked at in; "" for none
-	stopped  bool   // something stops the push
+	p        *terminal.Printer
+	query    session.Query // of the command line
+	s        *session.Session
+	progress string // how builds are shown
+	trace    string // file to keep what a plan read in; "" for none
 }
 
 // errNoEngine says that the environment names no engine that could be asked.
 var errNoEngine = errors.New("no engine to ask")
 
 // runPrePush checks what a push brings. No error, and no word, lets it go.
-func runPrePush(ctx context.Context, v *voice, f *flags, o *pushOptions, args []string) error {
+func runPrePush(ctx context.Context, p *terminal.Printer, f *flags, o *pushOptions, args []string) error {
 	if os.Getenv("REBUILD") == "0" {
 		return nil
 	}
@@ -35,20 +37,23 @@ func runPrePush(ctx context.Context, v *voice, f *flags, o *pushOptions, args []
 	if err != nil || !slices.ContainsFunc(push.Updates, func(u hooks.Update) bool { return !u.Deletes() }) {
 		return err
 	}
-	h := &prePush{pushOptions: o, voice: v, flags: *f, trace: os.Getenv(hooks.TraceVar)}
+	c := &pushCheck{pushOptions: o, p: p, trace: os.Getenv(hooks.TraceVar)}
 	_ = os.Unsetenv(hooks.TraceVar) // it is meant for nobody else
-	h.flags.parallel, h.flags.all = defaultSlots(), true
-	if h.progress, err = progressMode(f); err != nil {
+	if c.query, err = f.query(nil); err != nil {
 		return err
 	}
-	err = h.run(ctx, push)
+	c.query.Slots, c.query.All = defaultSlots(), true
+	if c.progress, err = progressMode(f.progress); err != nil {
+		return err
+	}
+	stop, err := c.run(ctx, f.place, push)
 	switch {
-	case err == nil && h.stopped:
-		return failure{exitFailed}
+	case err == nil && stop:
+		return exitError{exitFailed}
 	case err == nil || ctx.Err() != nil:
 		return err
-	case o.mode == "plan", !o.strict && (errors.Is(err, tree.ErrNotRepository) || errors.Is(err, errNoEngine)):
-		v.warn("the push is not checked: %v", err)
+	case o.mode == string(prepush.Plan), !o.strict && (errors.Is(err, tree.ErrNotRepository) || errors.Is(err, errNoEngine)):
+		p.Warn("the push is not checked: %v", err)
 		return nil
 	}
 	return err
@@ -59,79 +64,81 @@ func readPush(args []string) (hooks.Push, error) {
 		if push, ok := hooks.FromPreCommit(os.Getenv); ok {
 			return push, nil
 		}
-		if isTerminal(os.Stdin) {
+		if terminal.IsTerminal(os.Stdin) {
 			return hooks.Push{}, hinted{errors.New("pre-push: git gives the refs on standard input"), "git push --dry-run runs the hook and pushes nothing"}
 		}
 	}
 	return hooks.ReadPush(args, os.Stdin)
 }
 
-func (h *prePush) run(ctx context.Context, push hooks.Push) error {
-	var err error
-	if h.w, err = openWorkspace(ctx, h.voice, &h.flags); err != nil {
-		return err
+func (c *pushCheck) run(ctx context.Context, place session.Place, push hooks.Push) (stop bool, err error) {
+	if c.s, err = session.Open(ctx, place, session.NoEngine, session.Options{Warn: c.p.WarnText}); err != nil {
+		return false, err
 	}
-	defer h.w.close()
-	if h.w.repo == nil {
-		return fmt.Errorf("%s: %w with a working tree", h.w.root, tree.ErrNotRepository)
+	defer c.s.Close()
+	if c.s.Repo == nil {
+		return false, fmt.Errorf("%s: %w with a working tree", c.s.Root, tree.ErrNotRepository)
 	}
-	list, err := pushedBy(ctx, h.w.repo, push)
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	if h.m, err = connect(ctx, &h.flags, false); err != nil {
-		return fmt.Errorf("%w: %w", errNoEngine, err)
-	}
-	defer h.m.engine.Close()
-	h.m.open(ctx, h.w)
-	for _, c := range list {
-		if err := h.check(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
+	return prepush.Run(ctx, push, prepush.Options{
+		Mode: prepush.Mode(c.mode), Budget: c.budget, Strict: c.strict, Slots: c.query.Slots, CachedSeconds: session.CachedSeconds,
+		Resolve: c.s.Resolve, KnownAt: c.s.Repo.KnownAt, Plan: c.plan, Build: c.build, Tell: c.tell,
+	})
 }
 
-// check holds one pushed commit against what the remote has.
-func (h *prePush) check(ctx context.Context, c pushed) error {
-	f := h.flags
-	f.since, f.exact, f.at = c.base, true, c.commit
-	h.w.flags = &f
-	end := h.voice.hold()
-	u, err := h.unbuilt(ctx)
-	end(err != nil || u != nil)
-	if err != nil || u == nil {
-		return err
-	}
-	switch h.mode {
-	case "plan":
-		printPlan(h.voice, u.plan)
-		return nil
-	case "verify":
-		h.verify(c, u)
-		return nil
-	}
-	begin, left := u.fit(u.names, u.built, h.budget, f.parallel)
-	if len(left) > 0 {
-		why := fmt.Sprintf("about %s, over the budget of %s", seconds(u.cost(left, u.built, f.parallel)), h.budget)
-		h.notChecked(c, left, why)
-	}
-	if len(begin) == 0 {
-		return nil
-	}
-	return h.build(ctx, c, u, begin)
+// of is the query about a pushed commit.
+func (c *pushCheck) of(commit prepush.Commit) session.Query {
+	q := c.query
+	q.Since, q.Exact, q.At = commit.Base, true, commit.ID
+	return q
 }
 
-// verify builds nothing: what was not built before stops the push.
-func (h *prePush) verify(c pushed, u *unbuilt) {
-	must := slices.DeleteFunc(slices.Clone(u.names), func(n string) bool { return u.policy[n] == "warn" })
-	if len(must) < len(u.names) {
-		may := slices.DeleteFunc(slices.Clone(u.names), func(n string) bool { return u.policy[n] != "warn" })
-		h.voice.warn("%s: not built at %.12s: %s", c.ref, c.commit, listed(may))
+// plan compares a commit with its baseline.
+func (c *pushCheck) plan(ctx context.Context, commit prepush.Commit) (*prepush.Planned, error) {
+	if err := c.s.Connect(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoEngine, err)
 	}
-	if len(must) > 0 {
-		h.voice.tell("rebuild: error: %s: not built at %.12s, so the push is stopped: %s", c.ref, c.commit, listed(must))
-		h.voice.hint(c.command())
-		h.stopped = true
+	end := c.p.Buffer()
+	planned, err := c.planned(ctx, commit)
+	if err != nil || planned == nil {
+		end(err != nil)
+		return nil, err
+	}
+	planned.Messages = end
+	return planned, nil
+}
+
+func (c *pushCheck) planned(ctx context.Context, commit prepush.Commit) (*prepush.Planned, error) {
+	planned, err := c.s.PlanOffline(ctx, c.of(commit))
+	if errors.Is(err, catalog.ErrNoDefinition) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.keepTrace(ctx, planned)
+	if len(planned.Plan.Rebuilds()) == 0 {
+		return nil, nil
+	}
+	built, err := c.s.BuiltBefore(ctx, planned)
+	if err != nil {
+		return nil, err
+	}
+	c.s.EstimateIsolated(planned)
+	c.p.WarnAll(planned.Plan.Warnings)
+	return &prepush.Planned{Plan: planned.Plan, Target: planned.Target, Built: built}, nil
+}
+
+// keepTrace writes what a plan read, for the next push to be held against; not when
+// something has a part in it that is no file.
+func (c *pushCheck) keepTrace(ctx context.Context, planned *session.Planned) {
+	if c.trace == "" {
+		return
+	}
+	t, ok := c.s.Trace(ctx, planned)
+	if !ok {
+		return
+	}
+	if err := t.Write(c.trace); err != nil {
+		c.p.Warn("what the check read is not kept, so the next push takes longer: %v", err)
 	}
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -13,9 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
+	"rebuild/docker/record"
 	"rebuild/hooks"
+	"rebuild/hooks/prepush"
 )
 
 var (
@@ -65,7 +69,7 @@ func TestTraceExact(t *testing.T) {
 				if r.IntN(4) == 0 {
 					base = commits[r.IntN(len(commits))] // several at once, or back again
 				}
-				push := pushed{ref: "refs/heads/main", base: base, commit: commits[len(commits)-1]}
+				push := prepush.Commit{Ref: "refs/heads/main", Base: base, ID: commits[len(commits)-1]}
 				free := p.lets(t, push)
 				rebuilds, err := p.check(t, push, r.IntN(2) == 0)
 				pushes++
@@ -116,51 +120,63 @@ func headName(t *testing.T, dir string) string {
 	return filepath.Base(strings.TrimSpace(string(head)))
 }
 
-func (p *pusher) lets(t *testing.T, c pushed) bool {
+func (p *pusher) lets(t *testing.T, c prepush.Commit) bool {
 	t.Helper()
-	return hooks.Allows(t.Context(), p.file, hooks.Push{Updates: []hooks.Update{{Local: c.commit, RemoteRef: c.ref, Remote: c.base}}})
+	return hooks.Allows(t.Context(), p.file, hooks.Push{Updates: []hooks.Update{{Local: c.ID, RemoteRef: c.Ref, Remote: c.Base}}})
 }
 
 // check gives what the plan of a push rebuilds, and with keep writes its trace.
-func (p *pusher) check(t *testing.T, c pushed, keep bool) ([]string, error) {
+func (p *pusher) check(t *testing.T, c prepush.Commit, keep bool) ([]string, error) {
 	t.Helper()
 	ctx := t.Context()
-	h := &prePush{pushOptions: &pushOptions{mode: "plan"}, voice: newVoice(io.Discard, io.Discard), flags: flags{dir: p.dir, parallel: 1, all: true}}
+	sess, err := session.Open(ctx, session.Place{Dir: p.dir}, session.Remembered, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sess.Close()
+	p.known(t, filepath.Join(sess.State, "records"))
+	check := &pushCheck{pushOptions: &pushOptions{mode: "plan"}, p: terminal.New(io.Discard, io.Discard), query: session.Query{Slots: 1, All: true}, s: sess}
 	if keep {
-		h.trace = p.file
+		check.trace = p.file
 	}
-	var err error
-	if h.w, err = openWorkspace(ctx, h.voice, &h.flags); err != nil {
-		t.Fatal(err)
-	}
-	defer h.w.close()
-	if h.m, err = connect(ctx, &h.flags, false); err != nil {
-		t.Fatal(err)
-	}
-	defer h.m.engine.Close()
-	if p.engine != nil {
-		p.known(ctx, t, h)
-	}
-	h.m.open(ctx, h.w)
-	h.m.began = h.m.began.Add(time.Hour) // all files are old
-	h.flags.since, h.flags.exact, h.flags.at = c.base, true, c.commit
-	plan, err := h.w.newPlanning(ctx, nil, h.m, false)
+	plan, err := sess.PlanOffline(ctx, check.of(c))
 	if err != nil {
 		return nil, err
 	}
-	h.keepTrace(ctx, plan)
-	return plan.plan.Rebuilds(), nil
+	p.age(t)
+	check.keepTrace(ctx, plan)
+	return plan.Plan.Rebuilds(), nil
 }
 
 // known makes the engine the one that was used last.
-func (p *pusher) known(ctx context.Context, t *testing.T, h *prePush) {
+func (p *pusher) known(t *testing.T, records string) {
 	t.Helper()
-	id, err := h.m.engine.ID(ctx)
+	if p.engine == nil {
+		return
+	}
+	id, err := p.engine.ID(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := docker.UseEngine(filepath.Join(h.w.state, "records"), id); err != nil {
+	if err := record.UseEngine(records, id); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// age makes files beside the commits old enough to be believed.
+func (p *pusher) age(t *testing.T) {
+	t.Helper()
+	old := time.Now().Add(-time.Hour)
+	for _, dir := range []string{"rebuild", "info"} {
+		err := filepath.WalkDir(filepath.Join(p.dir, ".git", dir), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil
+			}
+			return os.Chtimes(name, old, old)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -203,7 +219,7 @@ func TestTraceKept(t *testing.T) {
 			}
 			p := &pusher{dir: dir, file: filepath.Join(t.TempDir(), "trace")}
 			base := p.commit(t)
-			push := pushed{ref: "refs/heads/main", base: base, commit: p.commit(t)}
+			push := prepush.Commit{Ref: "refs/heads/main", Base: base, ID: p.commit(t)}
 			for _, args := range tt.after {
 				git(t, dir, strings.Fields(args)...)
 			}

@@ -18,16 +18,31 @@ const module = "rebuild"
 // allowed are the packages of ours that each may import; imports run one way.
 var allowed = map[string][]string{
 	"watch":                {},
+	"watch/daemon":         {"watch", "impact", "docker", "docker/record", "docker/run"},
 	"hooks":                {},
+	"hooks/prepush":        {"hooks", "impact"},
 	"impact":               {},
 	"impact/tree":          {"impact"},
 	"impact/catalog":       {"impact"},
 	"impact/llb":           {"impact"},
-	"docker":               {"impact", "impact/tree", "impact/catalog", "impact/llb"},
+	"docker":               {"impact", "impact/llb"},
+	"docker/record":        {"impact"},
+	"docker/audit":         {"docker/record", "impact"},
+	"docker/run":           {"docker", "docker/record", "docker/audit", "impact"},
 	"docker/enginetest":    {"docker", "impact"},
 	"cmd/rebuild-pre-push": {"hooks"},
-	"cmd/rebuild":          {"docker", "hooks", "impact", "impact/catalog", "impact/llb", "impact/tree", "watch"},
+	"cmd/rebuild/terminal": {},
+	"cmd/rebuild/session": {
+		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb", "impact/tree",
+	},
+	"cmd/rebuild": {
+		"cmd/rebuild/session", "cmd/rebuild/terminal", "docker", "docker/audit", "docker/record", "docker/run", "hooks", "hooks/prepush",
+		"impact", "impact/catalog", "impact/tree", "watch", "watch/daemon",
+	},
 }
+
+// longestChain is how many packages of ours may stand in a chain of imports.
+const longestChain = 6
 
 // only are imports that one place alone may have, so that what depends on them is
 // found there.
@@ -38,8 +53,13 @@ var only = map[string]string{
 	"github.com/fsnotify/fsnotify":                                "watch/",
 	"github.com/spf13/cobra":                                      "cmd/rebuild/",
 	"github.com/rs/zerolog":                                       "cmd/rebuild/",
+	"github.com/sirupsen/logrus":                                  "cmd/rebuild/terminal/",
 	"github.com/go-git/go-git/v5":                                 "impact/tree/",
 }
+
+// notBelow are imports that packages below cmd/rebuild may not have either: they say
+// nothing to people.
+var notBelow = []string{"github.com/spf13/cobra", "github.com/rs/zerolog", "github.com/sirupsen/logrus", "log", "log/slog"}
 
 // topLevel is what the root of the repository may hold besides dot-files.
 var topLevel = []string{"cmd", "watch", "impact", "docker", "hooks", "go.mod", "go.sum", "README.md", "Makefile", "examples", "LICENSE", "docs", "bin"}
@@ -66,12 +86,35 @@ func TestImports(t *testing.T) {
 			if pkg == "impact" && strings.Contains(strings.Split(imp, "/")[0], ".") {
 				t.Errorf("%s imports %s; the model imports only the standard library", name, imp)
 			}
+			if pkg != "cmd/rebuild" && pkg != "cmd/rebuild/terminal" && slices.Contains(notBelow, imp) && !test {
+				t.Errorf("%s imports %s; only cmd/rebuild and what it prints with speak to people", name, imp)
+			}
 			for what, where := range only {
 				if (imp == what || strings.HasPrefix(imp, what+"/")) && !strings.HasPrefix(name, where) && !test {
 					t.Errorf("%s imports %s; only %s may", name, imp, where)
 				}
 			}
 		}
+	}
+}
+
+// TestChain: a newcomer reads few packages to follow a call from the top to the bottom.
+func TestChain(t *testing.T) {
+	imports := ourImports(t)
+	var longest func(pkg string) []string
+	longest = func(pkg string) []string {
+		var best []string
+		for _, imp := range imports[pkg] {
+			if chain := longest(imp); len(chain) > len(best) {
+				best = chain
+			}
+		}
+		return append([]string{pkg}, best...)
+	}
+	if chain := longest("cmd/rebuild"); len(chain) > longestChain {
+		t.Errorf("a chain of %d packages: %s", len(chain), strings.Join(chain, " -> "))
+	} else {
+		t.Logf("%s", strings.Join(chain, " -> "))
 	}
 }
 

@@ -14,14 +14,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact/catalog"
-	"rebuild/impact/tree"
 )
 
 // definitionName is the file that init writes.
 const definitionName = "rebuild.yaml"
 
-func initCommand(v *voice) *cobra.Command {
+func initCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	toStdout := false
 	cmd := &cobra.Command{
@@ -32,63 +33,49 @@ of its images. What the files leave open is asked on a terminal, and marked
 with "?" in the file otherwise.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&f.dir, "directory", "C", "", "run as if started in `DIR`")
+	cmd.Flags().StringVarP(&f.place.Dir, "directory", "C", "", "run as if started in `DIR`")
 	cmd.Flags().BoolVar(&toStdout, "print", false, "print it, and write nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
-		w, err := openWorkspace(ctx, v, f)
+		s, _, err := f.open(ctx, p, session.NoEngine, nil)
 		if err != nil {
 			return err
 		}
-		defer w.close()
-		t, err := w.worktree(ctx, tree.Bytes)
+		defer s.Close()
+		draft, err := s.Draft(ctx)
 		if err != nil {
 			return err
 		}
-		draft, err := catalog.NewDraft(ctx, t, catalog.Options{Root: w.root, Dir: w.dir})
-		if err != nil {
-			return err
-		}
-		if isTerminal(v.err) && isInput(cmd.InOrStdin()) {
-			if err := ask(v, cmd.InOrStdin(), draft); err != nil {
+		if terminal.IsTerminal(p.Err) && terminal.IsTerminal(cmd.InOrStdin()) {
+			if err := ask(p, cmd.InOrStdin(), draft); err != nil {
 				return err
 			}
 		}
-		w.warnAll(draft.Warnings())
+		p.WarnAll(draft.Warnings())
 		if toStdout {
-			_, err := v.out.Write(draft.Text())
+			_, err := p.Out.Write(draft.Text())
 			return err
 		}
-		name := filepath.Join(w.root, definitionName)
+		name := filepath.Join(s.Root, definitionName)
 		if err := writeNew(name, draft.Text()); err != nil {
 			return err
 		}
-		v.tell("rebuild: %s describes %d images", name, draft.Images())
-		v.hint("rebuild list")
+		p.Message("rebuild: %s describes %d images", name, draft.Images())
+		p.Hint("rebuild list")
 		return nil
 	}
 	return cmd
 }
 
-// isInput tells whether someone can answer.
-func isInput(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	if !ok {
-		return false
-	}
-	fi, err := f.Stat()
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0
-}
-
 // ask puts what is open to the user. An empty answer leaves it open.
-func ask(v *voice, in io.Reader, draft *catalog.Draft) error {
+func ask(p *terminal.Printer, in io.Reader, draft *catalog.Draft) error {
 	answers := bufio.NewScanner(in)
 	for _, q := range draft.Questions() {
-		v.tell("%s: which folder is the build context? (%s)", q.Dockerfile, q.Why)
+		p.Message("%s: which folder is the build context? (%s)", q.Dockerfile, q.Why)
 		for i, option := range q.Options {
-			v.tell("  %d) %s", i+1, option)
+			p.Message("  %d) %s", i+1, option)
 		}
-		fmt.Fprintf(v.err, "number or folder, empty to leave it open: ")
+		fmt.Fprintf(p.Err, "number or folder, empty to leave it open: ")
 		if !answers.Scan() {
 			return answers.Err()
 		}
@@ -101,7 +88,7 @@ func ask(v *voice, in io.Reader, draft *catalog.Draft) error {
 		case slices.Contains(q.Options, answer):
 			draft.Answer(q, answer)
 		default:
-			v.tell("%s is none of these: it is left open", answer)
+			p.Message("%s is none of these: it is left open", answer)
 		}
 	}
 	return nil

@@ -1,21 +1,16 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
-	"rebuild/impact/catalog"
-	"rebuild/impact/llb"
-	"rebuild/impact/tree"
 )
 
-func listCommand(v *voice) *cobra.Command {
+func listCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	printBake := false
 	cmd := &cobra.Command{
@@ -34,19 +29,24 @@ func listCommand(v *voice) *cobra.Command {
 			return err
 		}
 		ctx := cmd.Context()
-		w, err := openWorkspace(ctx, v, f)
+		s, q, err := f.open(ctx, p, session.Remembered, args)
 		if err != nil {
 			return err
 		}
-		defer w.close()
-		snap, phases, selected, err := w.graph(ctx, args)
+		defer s.Close()
+		g, err := s.Graph(ctx, q)
 		if err != nil {
 			return err
 		}
 		if printBake {
-			return w.printBake(ctx, snap, selected)
+			text, err := s.BakeFile(ctx, q, g)
+			if err != nil {
+				return err
+			}
+			_, err = p.Out.Write(text)
+			return err
 		}
-		return printList(v, f.format, newImageList(snap, phases, selected))
+		return printList(p, f.format, newImageList(g))
 	}
 	return cmd
 }
@@ -64,15 +64,16 @@ type listedImage struct {
 	Err        *impact.Fault `json:"error"`
 }
 
-func newImageList(s *impact.Snapshot, phases []impact.Phase, selected []string) []listedImage {
+func newImageList(g *session.Graph) []listedImage {
+	s := g.Images
 	phaseOf := map[string]string{}
-	for _, p := range phases {
-		for _, n := range p.Images {
-			phaseOf[n] = p.Name
+	for _, ph := range g.Phases {
+		for _, n := range ph.Images {
+			phaseOf[n] = ph.Name
 		}
 	}
 	list := []listedImage{}
-	for _, name := range selected {
+	for _, name := range g.Selected {
 		im, _ := s.Catalog.Image(name)
 		li := listedImage{
 			Name: name, Dockerfile: im.Dockerfile, Context: im.Context + im.RemoteContext, Target: im.Target,
@@ -87,15 +88,11 @@ func newImageList(s *impact.Snapshot, phases []impact.Phase, selected []string) 
 	return list
 }
 
-func printList(v *voice, format string, list []listedImage) error {
+func printList(p *terminal.Printer, format string, list []listedImage) error {
 	if format == "json" {
-		enc := json.NewEncoder(v.out)
-		enc.SetIndent("", " ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"images": list})
+		return p.JSON(map[string]any{"images": list})
 	}
-	t := tabwriter.NewWriter(v.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "IMAGE\tDOCKERFILE\tCONTEXT\tTARGET\tTAGS\tPARENTS\tPHASE\tDEFINED IN")
+	rows := [][]string{{"IMAGE", "DOCKERFILE", "CONTEXT", "TARGET", "TAGS", "PARENTS", "PHASE", "DEFINED IN"}}
 	for _, im := range list {
 		row := []string{im.Name, im.Dockerfile, im.Context, im.Target, strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
 		if im.Err != nil {
@@ -106,58 +103,8 @@ func printList(v *voice, format string, list []listedImage) error {
 				row[i] = "-"
 			}
 		}
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+		rows = append(rows, row)
 	}
-	return t.Flush()
-}
-
-// printBake words the images and all that they are built on as a bake file.
-func (w *workspace) printBake(ctx context.Context, s *impact.Snapshot, selected []string) error {
-	t, err := w.listedTree(ctx)
-	if err != nil {
-		return err
-	}
-	wanted := map[string]bool{}
-	for _, name := range selected {
-		wanted[name] = true
-	}
-	for i := len(s.Order) - 1; i >= 0; i-- { // dependents before their parents
-		if name := s.Order[i]; wanted[name] {
-			for _, p := range s.ParentsOf(name) {
-				wanted[p] = true
-			}
-		}
-	}
-	var targets []catalog.BakeTarget
-	for _, im := range s.Catalog.Images {
-		switch {
-		case !wanted[im.Name]:
-			continue
-		case im.Fault != nil:
-			return im.Fault
-		}
-		bt := catalog.BakeTarget{Image: im, Parents: s.States[im.Name].Parents}
-		if len(im.Substitute) > 0 {
-			text, err := llb.Text(ctx, im, t.ReadFile)
-			if err != nil {
-				return err
-			}
-			bt.Text = string(text)
-		}
-		targets = append(targets, bt)
-	}
-	out, err := catalog.BakeFile(targets, selected, w.dir)
-	if err != nil {
-		return err
-	}
-	_, err = w.voice.out.Write(out)
-	return err
-}
-
-// listedTree is the tree whose images are listed.
-func (w *workspace) listedTree(ctx context.Context) (tree.Tree, error) {
-	if w.flags.at != "" {
-		return w.repo.Commit(ctx, w.flags.at, tree.Bytes)
-	}
-	return w.worktree(ctx, tree.Bytes)
+	p.Table("", rows)
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"rebuild/cmd/rebuild/terminal"
 )
 
 // A plan lives for milliseconds and holds little: collecting its garbage at the
@@ -23,14 +25,14 @@ func main() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run is the program: it gives the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	v := newVoice(stdout, stderr)
-	takeLibraryLog(v)
-	return v.exit(ctx, newRoot(v, args).ExecuteContext(ctx))
+// execute is the program: it gives the exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := terminal.New(stdout, stderr)
+	terminal.TakeLibraryLog(p.WarnText)
+	return exit(ctx, p, newRoot(p, args).ExecuteContext(ctx))
 }

@@ -124,7 +124,6 @@ type dockerfile struct {
 	before int // images that there are already
 	lines  []string
 	stages []string // those before the one that is written
-	work   bool     // the current stage has WORKDIR
 }
 
 func (d *dockerfile) add(format string, args ...any) {

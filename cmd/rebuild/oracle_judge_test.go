@@ -12,7 +12,10 @@ import (
 	"slices"
 	"strings"
 
-	"rebuild/docker"
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
+	"rebuild/docker/record"
+	"rebuild/docker/run"
 	"rebuild/impact"
 )
 
@@ -22,12 +25,12 @@ type judge struct {
 	builder string // address of a buildkitd that judges, "" for the engine
 
 	// Of all states so far, since the engine's cache has them.
-	seen   map[impact.Digest]bool // keys of layers
-	floors map[impact.Digest]bool // the same without what is only copied
+	seen    map[impact.Digest]bool // keys of layers
+	ownKeys map[impact.Digest]bool // the same without what is only copied
 }
 
 func newJudge(dir string) *judge {
-	return &judge{dir: dir, seen: map[impact.Digest]bool{}, floors: map[impact.Digest]bool{}}
+	return &judge{dir: dir, seen: map[impact.Digest]bool{}, ownKeys: map[impact.Digest]bool{}}
 }
 
 // verdict is what BuildKit says of one plan.
@@ -47,11 +50,11 @@ type imageVerdict struct {
 	unrepeated bool // built once more from the same state, it is another image
 }
 
-// layerVerdict compares what was foretold of a layer with what was done.
+// layerVerdict compares what was predicted of a layer with what was done.
 type layerVerdict struct {
 	*impact.LayerPlan
-	ran   bool
-	apart string // why no plan can tell, "" when it can
+	ran           bool
+	notComparable string // why no plan can tell, "" when it can
 }
 
 // miss is a decision that BuildKit contradicts.
@@ -59,13 +62,13 @@ type miss struct{ kind, what string }
 
 // Kinds of misses. The first three make a plan unsound.
 const (
-	falseCached      = "false cached"           // foretold cached, and executed
-	falseKept        = "false kept"             // kept, and a build gives another image
-	errorNotForetold = "error not foretold"     // planned, and no build succeeds
-	falseInvalidated = "false invalidated"      // foretold invalidated, and found in the cache
-	falseRebuilt     = "rebuilt for nothing"    // a build executes nothing and gives the same image
-	errorNotFound    = "error foretold wrongly" // a build succeeds
-	falseAlarm       = "false alarm"            // a miss that the run's own audit sees, and no second build does
+	falseCached       = "false cached"            // predicted cached, and executed
+	falseKept         = "false kept"              // kept, and a build gives another image
+	errorNotPredicted = "error not predicted"     // planned, and no build succeeds
+	falseInvalidated  = "false invalidated"       // predicted invalidated, and found in the cache
+	falseRebuilt      = "rebuilt for nothing"     // a build executes nothing and gives the same image
+	errorNotFound     = "error predicted wrongly" // a build succeeds
+	falseAlarm        = "false alarm"             // a miss that the run's own audit sees, and no second build does
 )
 
 func (v *verdict) misses() []miss {
@@ -103,7 +106,7 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 		err = errors.Join(os.RemoveAll(records), os.Rename(records+".kept", records))
 	}
 	if err == nil {
-		err = adopt(first.memory.records, all)
+		err = adopt(openRecords(records), all)
 	}
 	if err != nil {
 		return nil, err
@@ -111,9 +114,9 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 	v := &verdict{errs: errs.String()}
 	j.compare(v, first, report, all)
 	v.holdAudit(report)
-	for _, st := range first.target.States {
+	for _, st := range first.Target.States {
 		for _, l := range st.Layers {
-			j.seen[l.Key], j.floors[l.OwnKey] = true, true
+			j.seen[l.Key], j.ownKeys[l.OwnKey] = true, true
 		}
 	}
 	return v, nil
@@ -122,15 +125,15 @@ func (j *judge) judgeNow(ctx context.Context) (*verdict, error) {
 // adopt has the records name the images that the second build left under the tags. Where
 // the engine does not find the very result of the first build again, a build of the same
 // state is the same image with other times in it, and has another id.
-func adopt(records *docker.Records, all *docker.Report) error {
+func adopt(store *record.Store, all *run.Report) error {
 	for _, o := range all.Outcomes {
-		rec, _ := records.Load(o.Image) // one that is damaged belongs to the story
+		rec, _ := store.Load(o.Image) // one that is damaged belongs to the story
 		if rec == nil || o.Result == nil || rec.ImageID == o.Result.ImageID ||
 			rec.Config != o.Result.Config || !slices.Equal(rec.Chain, o.Result.Chain) {
 			continue
 		}
 		rec.ImageID = o.Result.ImageID
-		if err := records.Save(rec); err != nil {
+		if err := store.Save(rec); err != nil {
 			return err
 		}
 	}
@@ -139,63 +142,56 @@ func adopt(records *docker.Records, all *docker.Report) error {
 
 // bring is "rebuild --all" in this process. Without belief, images that are said
 // to be broken are built too.
-func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*planning, *docker.Report, error) {
-	f := &flags{dir: j.dir, builder: j.builder, all: true, parallel: 4}
-	v := newVoice(&bytes.Buffer{}, errs)
-	m, err := connect(ctx, f, true)
+func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*session.Planned, *run.Report, error) {
+	v := terminal.New(&bytes.Buffer{}, errs)
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder}, session.Asked, session.Options{Warn: v.WarnText})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer m.engine.Close()
-	w, err := openWorkspace(ctx, v, f)
+	defer s.Close()
+	p, err := s.PlanOnline(ctx, session.Query{All: true, Slots: 4})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer w.close()
-	m.open(ctx, w)
-	p, err := w.newPlanning(ctx, nil, m, true)
-	if err != nil {
+	if err := p.Save(); err != nil {
 		return nil, nil, err
 	}
-	if err := p.save(); err != nil {
-		return nil, nil, err
-	}
-	if belief && len(p.plan.Phases) == 0 {
-		return p, &docker.Report{}, nil
+	if belief && len(p.Plan.Phases) == 0 {
+		return p, &run.Report{}, nil
 	}
 	if !belief {
-		for i := range p.plan.Images {
-			p.plan.Images[i].Err = nil
+		for i := range p.Plan.Images {
+			p.Plan.Images[i].Err = nil
 		}
 	}
-	report, err := w.execute(ctx, p, "quiet")
+	report, err := s.Run(ctx, p, nil)
 	return p, report, err
 }
 
 // compare finds the misses.
-func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
-	ran := executed(p.target, report, all)
-	broken := all.Count(docker.Failed) > 0
-	behind := j.behindLinks(p.target)
+func (j *judge) compare(v *verdict, p *session.Planned, report, all *run.Report) {
+	ran := executed(p.Target, report, all)
+	broken := all.Count(run.Failed) > 0
+	behind := j.behindLinks(p.Target)
 	same := map[string]bool{} // images that came out as they were
-	for _, name := range p.target.Order {
-		ip := p.plan.Image(name)
+	for _, name := range p.Target.Order {
+		ip := p.Plan.Image(name)
 		iv := imageVerdict{plan: ip}
 		add := func(kind, format string, args ...any) {
 			iv.misses = append(iv.misses, miss{kind, name + ": " + fmt.Sprintf(format, args...)})
 		}
 		o := all.Outcome(name)
 		iv.failed = o.Err
-		if o.Status == docker.Skipped {
+		if o.Status == run.Skipped {
 			iv.failed = fmt.Errorf("its parent %s failed", o.Because)
 		}
 		switch {
 		case iv.failed != nil && ip.Err == nil && !onlyWhenRun(iv.failed):
-			add(errorNotForetold, "%v", iv.failed)
+			add(errorNotPredicted, "%v", iv.failed)
 		case iv.failed == nil && ip.Err != nil && !onlyWhenRun(ip.Err):
 			add(errorNotFound, "%v", ip.Err)
 		}
-		before := p.records[name]
+		before := p.Records[name]
 		if iv.failed == nil {
 			iv.changed = before == nil || before.Config != o.Result.Config || !slices.Equal(before.Chain, o.Result.Chain)
 			same[name] = !iv.changed
@@ -205,15 +201,15 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			continue
 		}
 		parentSame := slices.ContainsFunc(ip.Parents, func(parent string) bool {
-			return same[parent] && p.plan.Image(parent).Action == impact.Rebuild
+			return same[parent] && p.Plan.Image(parent).Action == impact.Rebuild
 		})
-		ranAny, apartAny, remote := false, false, map[string]bool{}
-		for _, l := range p.target.States[name].Layers {
+		ranAny, notComparableAny, remote := false, false, map[string]bool{}
+		for _, l := range p.Target.States[name].Layers {
 			if l.Remote {
 				remote[l.Name] = true // the step that takes the source's files has its name too
 			}
 		}
-		for i, l := range planned(p.target.States[name]) {
+		for i, l := range planned(p.Target.States[name]) {
 			lp := &ip.Layers[i]
 			if !lp.Step {
 				continue
@@ -221,28 +217,28 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 			lv := layerVerdict{LayerPlan: lp, ran: ran[l.Key]}
 			switch {
 			case l.Inline || l.Remote && l.Line == 0:
-				lv.apart = "inline document"
+				lv.notComparable = "inline document"
 			case lp.Link:
-				lv.apart = "--link, a plain copy on engines before 23"
+				lv.notComparable = "--link, a plain copy on engines before 23"
 			case remote[lp.Name]:
-				lv.apart = "a remote source, looked at by each build"
+				lv.notComparable = "a remote source, looked at by each build"
 			case lp.State != impact.Invalidated:
 			case behind[l.Key]:
-				lv.apart = "wildcards behind a link, which match nothing on engines before 23"
+				lv.notComparable = "wildcards behind a link, which match nothing on engines before 23"
 			case j.seen[l.Key]:
-				lv.apart = "seen before"
-			case j.floors[l.OwnKey]:
-				lv.apart = "compared by content"
+				lv.notComparable = "seen before"
+			case j.ownKeys[l.OwnKey]:
+				lv.notComparable = "compared by content"
 			case parentSame:
-				lv.apart = "parent came out the same"
+				lv.notComparable = "parent came out the same"
 			case broken:
-				lv.apart = "another image failed"
+				lv.notComparable = "another image failed"
 			}
-			ranAny, apartAny = ranAny || lv.ran, apartAny || lv.apart != ""
+			ranAny, notComparableAny = ranAny || lv.ran, notComparableAny || lv.notComparable != ""
 			switch {
-			case lp.State == impact.Cached && lv.ran && lv.apart == "":
+			case lp.State == impact.Cached && lv.ran && lv.notComparable == "":
 				add(falseCached, "%s:%d: %s", lp.Dockerfile, lp.Line, lp.Name)
-			case lp.State == impact.Invalidated && !lv.ran && lv.apart == "":
+			case lp.State == impact.Invalidated && !lv.ran && lv.notComparable == "":
 				add(falseInvalidated, "%s:%d: %s", lp.Dockerfile, lp.Line, lp.Name)
 			}
 			iv.layers = append(iv.layers, lv)
@@ -250,7 +246,7 @@ func (j *judge) compare(v *verdict, p *planning, report, all *docker.Report) {
 		switch {
 		case ip.Action == impact.Keep && iv.changed:
 			add(falseKept, "a build gives another image")
-		case ip.Action == impact.Rebuild && !iv.changed && !ranAny && !apartAny && !ip.Unsure && !parentSame && byContent(ip):
+		case ip.Action == impact.Rebuild && !iv.changed && !ranAny && !notComparableAny && !ip.Unsure && !parentSame && byContent(ip):
 			add(falseRebuilt, "%+v", ip.Reasons)
 		}
 		if first := report.Outcome(name); first != nil && first.Result != nil {
@@ -289,7 +285,7 @@ func (j *judge) behindLink(r impact.StateRead) bool {
 }
 
 // holdAudit holds what the run found out by itself against the verdict.
-func (v *verdict) holdAudit(report *docker.Report) {
+func (v *verdict) holdAudit(report *run.Report) {
 	if report.Audit == nil {
 		return
 	}
@@ -328,7 +324,7 @@ func planned(st *impact.State) []impact.StateLayer {
 
 // executed are the keys of the layers that ran in any of the reports. Equal steps
 // of several images run once, whichever comes first.
-func executed(s *impact.Snapshot, reports ...*docker.Report) map[impact.Digest]bool {
+func executed(s *impact.Snapshot, reports ...*run.Report) map[impact.Digest]bool {
 	ran := map[impact.Digest]bool{}
 	for _, report := range reports {
 		for _, o := range report.Outcomes {
@@ -353,7 +349,7 @@ func executed(s *impact.Snapshot, reports ...*docker.Report) map[impact.Digest]b
 }
 
 // String is one line an image, as hazard stories expect it: "app=2/3" is rebuilt
-// with two of its three steps foretold to run, "app=keep", "app=error".
+// with two of its three steps predicted to run, "app=keep", "app=error".
 func (v *verdict) String() string {
 	words := map[string]bool{}
 	for _, im := range v.images {

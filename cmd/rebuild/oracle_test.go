@@ -150,14 +150,14 @@ type counts struct {
 	images, rebuilt     int
 	layers, invalidated int
 	byKind              map[string]int
-	apart               map[string]int
+	notComparable       map[string]int
 }
 
 // of is called with the lock held.
 func (t *tally) of(kind string) *counts {
 	c := t.kinds[kind]
 	if c == nil {
-		c = &counts{byKind: map[string]int{}, apart: map[string]int{}}
+		c = &counts{byKind: map[string]int{}, notComparable: map[string]int{}}
 		t.kinds[kind] = c
 	}
 	return c
@@ -187,14 +187,14 @@ func (t *tally) add(kind string, v *verdict) {
 			c.rebuilt++
 		}
 		if im.unrepeated {
-			c.apart["an image built once more from the same state was another"]++
+			c.notComparable["an image built once more from the same state was another"]++
 		}
 		for _, l := range im.layers {
 			c.layers++
 			if l.State == impact.Invalidated {
 				c.invalidated++
-				if !l.ran && l.apart != "" {
-					c.apart[l.apart]++
+				if !l.ran && l.notComparable != "" {
+					c.notComparable[l.notComparable]++
 				}
 			}
 		}
@@ -206,7 +206,7 @@ func (t *tally) add(kind string, v *verdict) {
 
 func (c *counts) row(kind string) string {
 	return fmt.Sprintf("%-16s %6d %7d %8d %7d %11d %13d %18d %11d %20d %8d %7d", kind, c.edits, c.images, c.rebuilt, c.layers, c.invalidated,
-		c.byKind[falseCached], c.byKind[falseInvalidated], c.byKind[falseKept], c.byKind[falseRebuilt], c.byKind[errorNotForetold]+c.byKind[errorNotFound], c.refused)
+		c.byKind[falseCached], c.byKind[falseInvalidated], c.byKind[falseKept], c.byKind[falseRebuilt], c.byKind[errorNotPredicted]+c.byKind[errorNotFound], c.refused)
 }
 
 // String is the table of all kinds of edits.
@@ -219,7 +219,7 @@ func (t *tally) String() string {
 	}
 	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %7s %11s %13s %18s %11s %20s %8s %7s\n", repos,
 		"edit", "edits", "images", "rebuilt", "layers", "invalidated", "false cached", "false invalidated", "false kept", "rebuilt for nothing", "errors", "refused")
-	sum := &counts{byKind: map[string]int{}, apart: map[string]int{}}
+	sum := &counts{byKind: map[string]int{}, notComparable: map[string]int{}}
 	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
 		c := t.kinds[kind]
 		fmt.Fprintln(&b, c.row(kind))
@@ -229,13 +229,13 @@ func (t *tally) String() string {
 		for k, n := range c.byKind {
 			sum.byKind[k] += n
 		}
-		for k, n := range c.apart {
-			sum.apart[k] += n
+		for k, n := range c.notComparable {
+			sum.notComparable[k] += n
 		}
 	}
 	fmt.Fprintln(&b, sum.row("all"))
-	for _, why := range slices.Sorted(maps.Keys(sum.apart)) {
-		fmt.Fprintf(&b, "counted apart, of what was foretold to run: %d: %s\n", sum.apart[why], why)
+	for _, why := range slices.Sorted(maps.Keys(sum.notComparable)) {
+		fmt.Fprintf(&b, "not comparable, of what was predicted to run: %d: %s\n", sum.notComparable[why], why)
 	}
 	return b.String()
 }

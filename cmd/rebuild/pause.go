@@ -4,14 +4,17 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"rebuild/cmd/rebuild/terminal"
+	"rebuild/watch/daemon"
 )
 
-func pauseCommand(v *voice) *cobra.Command {
+func pauseCommand(p *terminal.Printer) *cobra.Command {
 	cmd := &cobra.Command{Use: "pause", Short: "have the daemon begin no more builds"}
-	return daemonCommand(v, cmd, func(ctx context.Context, c *client) error { return c.do(ctx, "POST", "/pause", nil) })
+	return daemonCommand(p, cmd, func(ctx context.Context, c *daemon.Client) error { return c.Pause(ctx) })
 }
 
-func resumeCommand(v *voice) *cobra.Command {
+func resumeCommand(p *terminal.Printer) *cobra.Command {
 	cmd := &cobra.Command{Use: "resume", Short: "have a paused daemon go on"}
-	return daemonCommand(v, cmd, func(ctx context.Context, c *client) error { return c.do(ctx, "POST", "/resume", nil) })
+	return daemonCommand(p, cmd, func(ctx context.Context, c *daemon.Client) error { return c.Resume(ctx) })
 }

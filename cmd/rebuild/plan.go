@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
 )
 
-func planCommand(v *voice) *cobra.Command {
+func planCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "plan [IMAGE...]",
@@ -20,7 +22,7 @@ func planCommand(v *voice) *cobra.Command {
 No engine is needed: what only an engine can tell is left out, and said. The exit
 code is 2 when something that would be rebuilt cannot be built.`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), v, f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), p, f, args) },
 	}
 	f.where(cmd.Flags())
 	f.what(cmd)
@@ -28,76 +30,59 @@ code is 2 when something that would be rebuilt cannot be built.`,
 	return cmd
 }
 
-func runPlan(ctx context.Context, v *voice, f *flags, args []string) error {
+func runPlan(ctx context.Context, p *terminal.Printer, f *flags, images []string) error {
 	if err := oneOf("format", f.format, "text", "json"); err != nil {
 		return err
 	}
-	p, err := planFor(ctx, v, f, args)
+	planned, err := planToPrint(ctx, p, f, images)
 	if err != nil {
 		return err
 	}
 	if f.format == "json" {
-		err = json.NewEncoder(v.out).Encode(jsonOf(p.plan))
+		if err := p.JSONLine(jsonOf(planned.Plan)); err != nil {
+			return err
+		}
 	} else {
-		printPlan(v, p.plan)
+		printPlan(p, planned.Plan)
 	}
-	if err != nil {
-		return fmt.Errorf("cannot print the plan: %w", err)
-	}
-	return brokenError(p.plan)
+	return brokenError(planned.Plan)
 }
 
-// planFor makes a plan for the verbs that only look.
-func planFor(ctx context.Context, v *voice, f *flags, args []string) (*planning, error) {
-	m, err := connect(ctx, f, f.since == "")
+// planToPrint makes a plan for the verbs that only look.
+func planToPrint(ctx context.Context, p *terminal.Printer, f *flags, images []string) (*session.Planned, error) {
+	use := session.Asked
+	if f.said.Since != "" {
+		use = session.Remembered
+	}
+	s, q, err := f.open(ctx, p, use, images)
 	if err != nil {
 		return nil, err
 	}
-	defer m.engine.Close()
-	w, err := openWorkspace(ctx, v, f)
+	defer s.Close()
+	planned, err := s.Plan(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
-	m.open(ctx, w)
-	live := false
-	if f.since == "" {
-		// What the engine holds decides; without it the records must do.
-		_, err := m.held()
-		if live = err == nil; !live && ctx.Err() == nil {
-			v.tell("rebuild: note: %v; whether the images are still there is left out", err)
-		}
+	if err := planned.Save(); err != nil {
+		p.Warn("%v", err)
 	}
-	p, err := w.newPlanning(ctx, args, m, live)
-	if err != nil {
-		return nil, err
+	if planned.Unasked != nil {
+		p.Note("%v; whether the images are still there is left out", planned.Unasked)
 	}
-	if live {
-		same, err := m.confirm(ctx)
-		if err == nil && !same {
-			p, err = w.newPlanning(ctx, args, m, live)
-		}
-		if err != nil {
-			return nil, err
-		}
+	p.WarnAll(planned.Plan.Warnings)
+	if len(planned.Assumed) > 0 {
+		p.Note("no engine was there to ask for the configs of external base images, so they are taken to set nothing: %s", strings.Join(planned.Assumed, ", "))
 	}
-	if err := p.save(); err != nil {
-		v.warn("%v", err)
+	if planned.Plan.Estimate == nil && len(planned.Plan.Phases) > 0 {
+		p.Note("there is no history yet to estimate from")
 	}
-	w.warnAll(p.plan.Warnings)
-	if left := p.left(); left != "" {
-		v.tell("rebuild: note: %s", left)
-	}
-	if p.plan.Estimate == nil && len(p.plan.Phases) > 0 {
-		v.tell("rebuild: note: there is no history yet to estimate from")
-	}
-	return p, nil
+	return planned, nil
 }
 
 // brokenError is the error of a plan that would rebuild what cannot be built; the
 // plan itself is complete all the same.
-func brokenError(p *impact.Plan) error {
-	broken := p.Broken()
+func brokenError(plan *impact.Plan) error {
+	broken := plan.Broken()
 	if len(broken) == 0 {
 		return nil
 	}
@@ -111,33 +96,4 @@ func brokenError(p *impact.Plan) error {
 	}
 	first := broken[0]
 	return hinted{fmt.Errorf("%d images cannot be built, %s first: %w", len(broken), first.Name, first.Err), first.Err.Hint}
-}
-
-// graph gives the images at a tree, without a plan.
-func (w *workspace) graph(ctx context.Context, args []string) (*impact.Snapshot, []impact.Phase, []string, error) {
-	m, err := connect(ctx, w.flags, false)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer m.engine.Close()
-	m.open(ctx, w)
-	p := &planning{}
-	if _, err := w.targetTree(ctx, p); err != nil {
-		return nil, nil, nil, err
-	}
-	cat, err := w.catalog(ctx, p.tree, false)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	snap, err := w.scanner(m, false).Scan(ctx, cat, p.tree)
-	if err != nil {
-		return nil, nil, nil, w.definitionFault(err, cat)
-	}
-	phases, _, err := impact.Phases(snap)
-	if err != nil {
-		return nil, nil, nil, w.definitionFault(err, cat)
-	}
-	w.warnAll(cat.Warnings)
-	selected, err := w.choose(cat, phases, args)
-	return snap, phases, selected, err
 }

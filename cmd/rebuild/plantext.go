@@ -6,56 +6,62 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
 )
 
 // printPlan writes a plan for people: what changed, what is rebuilt and why, by
 // phase, and what it costs.
-func printPlan(v *voice, p *impact.Plan) {
-	v.say("comparing %s with %s", side(p.Target), side(p.Baseline))
-	if len(p.Changes) > 0 {
-		v.say("")
-		v.say("changed files that an image reads:")
-		for i, ch := range p.Changes {
-			if i == maxListed {
-				v.say("  ... and %d more", len(p.Changes)-i)
-				break
-			}
-			v.say("  %-8s  %s", ch.Change, ch.Path)
+func printPlan(p *terminal.Printer, plan *impact.Plan) {
+	p.Answer("comparing %s with %s", side(plan.Target), side(plan.Baseline))
+	if len(plan.Changes) > 0 {
+		p.Answer("")
+		p.Answer("changed files that an image reads:")
+		listed := plan.Changes[:min(len(plan.Changes), maxListed)]
+		var rows [][]string
+		for _, ch := range listed {
+			rows = append(rows, []string{fmt.Sprintf("%-8s", ch.Change), ch.Path})
+		}
+		p.Table("  ", rows)
+		if more := len(plan.Changes) - len(listed); more > 0 {
+			p.Answer("  ... and %d more", more)
 		}
 	}
 	width := 0
-	for _, im := range p.Images {
-		width = max(width, len(im.Name))
+	for _, im := range plan.Images {
+		width = max(width, runewidth.StringWidth(im.Name))
 	}
-	for _, ph := range p.Phases {
-		v.say("")
+	for _, ph := range plan.Phases {
+		p.Answer("")
 		title := ph.Name
 		if ph.Critical {
 			title += " (critical)"
 		}
-		title = v.bold(title)
+		title = p.Bold(title)
 		if ph.Estimate != nil {
 			title += ", about " + seconds(*ph.Estimate)
 		}
-		v.say("%s", title)
+		p.Answer("%s", title)
 		for _, name := range ph.Images {
-			printImage(v, p.Image(name), width)
+			printImage(p, plan.Image(name), width)
 		}
 	}
-	if len(p.Removed) > 0 {
-		v.say("")
-		v.say("no longer defined: %s", strings.Join(p.Removed, ", "))
+	if len(plan.Removed) > 0 {
+		p.Answer("")
+		p.Answer("no longer defined: %s", strings.Join(plan.Removed, ", "))
 	}
-	v.say("")
-	printTotals(v, p)
+	p.Answer("")
+	printTotals(p, plan)
 }
 
 // maxListed bounds lists for people; --format json has all.
 const maxListed = 20
 
-func printImage(v *voice, im *impact.ImagePlan, width int) {
-	line := fmt.Sprintf("  %-*s  %s", width, im.Name, layersOf(im))
+// printImage writes the decision on an image; its name is padded to width.
+func printImage(p *terminal.Printer, im *impact.ImagePlan, width int) {
+	line := layersOf(im)
 	if im.Estimate != nil {
 		line += ", about " + seconds(*im.Estimate)
 	}
@@ -65,16 +71,17 @@ func printImage(v *voice, im *impact.ImagePlan, width int) {
 	case im.Unsure:
 		line += ", the same image if the files that it copies come out the same"
 	}
-	v.say("%s", line)
+	p.Answer("  %s  %s", runewidth.FillRight(im.Name, width), line)
+	indent := strings.Repeat(" ", width+6)
 	if im.Err != nil {
-		v.say("  %-*s    cannot be built: %s", width, "", im.Err)
+		p.Answer("%scannot be built: %s", indent, im.Err)
 	}
 	for i, r := range im.Reasons {
 		if i == maxReasons {
-			v.say("  %-*s    ... and %d more reasons", width, "", len(im.Reasons)-i)
+			p.Answer("%s... and %d more reasons", indent, len(im.Reasons)-i)
 			break
 		}
-		v.say("  %-*s    %s", width, "", reasonText(im, r))
+		p.Answer("%s%s", indent, reasonText(im, r))
 	}
 }
 
@@ -97,9 +104,9 @@ func layersOf(im *impact.ImagePlan) string {
 	}
 }
 
-func printTotals(v *voice, p *impact.Plan) {
+func printTotals(p *terminal.Printer, plan *impact.Plan) {
 	rebuilds, keeps := 0, 0
-	for _, im := range p.Images {
+	for _, im := range plan.Images {
 		if !im.Selected {
 			continue
 		}
@@ -110,14 +117,14 @@ func printTotals(v *voice, p *impact.Plan) {
 		}
 	}
 	if rebuilds == 0 {
-		v.say("nothing to rebuild: %s up to date", count(keeps, "image is", "images are"))
+		p.Answer("nothing to rebuild: %s up to date", count(keeps, "image is", "images are"))
 		return
 	}
 	line := fmt.Sprintf("%s to rebuild, %d to keep", count(rebuilds, "image", "images"), keeps)
-	if p.Estimate != nil {
-		line += ", about " + seconds(*p.Estimate)
+	if plan.Estimate != nil {
+		line += ", about " + seconds(*plan.Estimate)
 	}
-	v.say("%s", line)
+	p.Answer("%s", line)
 }
 
 func count(n int, one, many string) string {

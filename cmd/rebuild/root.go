@@ -4,6 +4,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"rebuild/cmd/rebuild/terminal"
 )
 
 // version is set by the linker; a plain "go install" has the module's.
@@ -25,7 +27,7 @@ Without a verb it brings images up to date with the working tree: what the last
 builds saw is compared with what is there now, layer by layer. IMAGE is a target
 name, a group, a tag, or a glob; without one, bake's default group or all.`
 
-func newRoot(v *voice, args []string) *cobra.Command {
+func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
 		Use:     "rebuild [flags] [IMAGE...]",
@@ -40,14 +42,14 @@ func newRoot(v *voice, args []string) *cobra.Command {
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, images []string) error {
 			if f.dryRun {
-				return runPlan(cmd.Context(), v, f, images)
+				return runPlan(cmd.Context(), p, f, images)
 			}
-			return runBuild(cmd.Context(), v, f, images)
+			return runBuild(cmd.Context(), p, f, images)
 		},
 	}
 	root.SetArgs(args)
-	root.SetOut(v.out)
-	root.SetErr(v.err)
+	root.SetOut(p.Out)
+	root.SetErr(p.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, cmd.CommandPath() + " --help"}
@@ -55,11 +57,11 @@ func newRoot(v *voice, args []string) *cobra.Command {
 	f.where(root.Flags())
 	f.what(root)
 	runFlags(f, root)
-	root.AddCommand(planCommand(v), whyCommand(v), graphCommand(v), schemaCommand(v))
-	root.AddCommand(listCommand(v), initCommand(v), auditCommand(v))
-	root.AddCommand(hookCommand(v))
-	root.AddCommand(watchCommand(v), statusCommand(v), waitCommand(v), logsCommand(v))
-	root.AddCommand(pauseCommand(v), resumeCommand(v), stopCommand(v))
+	root.AddCommand(planCommand(p), whyCommand(p), graphCommand(p), schemaCommand(p))
+	root.AddCommand(listCommand(p), initCommand(p), auditCommand(p))
+	root.AddCommand(hookCommand(p))
+	root.AddCommand(watchCommand(p), statusCommand(p), waitCommand(p), logsCommand(p))
+	root.AddCommand(pauseCommand(p), resumeCommand(p), stopCommand(p))
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}
@@ -67,12 +69,12 @@ func newRoot(v *voice, args []string) *cobra.Command {
 }
 
 func runFlags(f *flags, cmd *cobra.Command) {
-	p := cmd.Flags()
-	p.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and build nothing")
-	p.BoolVar(&f.push, "push", false, "push the images that were built")
-	p.BoolVar(&f.failFast, "fail-fast", false, "stop at the first image that fails")
-	p.BoolVar(&f.strict, "strict", false, "fail when a layer runs that was foretold to be cached (see rebuild audit)")
-	p.BoolVar(&f.noWait, "no-wait", false, "fail when another run holds the lock, instead of waiting")
-	p.StringVar(&f.progress, "progress", "", "`STYLE`: auto, tty, plain, json, quiet (default $BUILDKIT_PROGRESS, or auto)")
-	p.StringVar(&f.format, "format", "text", "with --dry-run, print the plan as `text` or json")
+	set := cmd.Flags()
+	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and build nothing")
+	set.BoolVar(&f.said.Push, "push", false, "push the images that were built")
+	set.BoolVar(&f.said.FailFast, "fail-fast", false, "stop at the first image that fails")
+	set.BoolVar(&f.strict, "strict", false, "fail when a layer runs that was predicted to be cached (see rebuild audit)")
+	set.BoolVar(&f.noWait, "no-wait", false, "fail when another run holds the lock, instead of waiting")
+	set.StringVar(&f.progress, "progress", "", "`STYLE`: auto, tty, plain, json, quiet (default $BUILDKIT_PROGRESS, or auto)")
+	set.StringVar(&f.format, "format", "text", "with --dry-run, print the plan as `text` or json")
 }

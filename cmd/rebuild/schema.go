@@ -3,16 +3,17 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact/catalog"
 )
 
-func schemaCommand(v *voice) *cobra.Command {
+func schemaCommand(p *terminal.Printer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "print the JSON schema of rebuild.yaml",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := v.out.Write(catalog.Schema())
+			_, err := p.Out.Write(catalog.Schema())
 			return err
 		},
 	}

@@ -17,6 +17,10 @@ import (
 	"time"
 
 	"os/signal"
+
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
+	"rebuild/watch/daemon"
 )
 
 const (
@@ -51,7 +55,7 @@ type soakDaemon struct {
 	cmd    *exec.Cmd
 	err    *os.File // what it printed
 	ended  chan error
-	client *client
+	client *daemon.Client
 	state  string // the folder of records
 	socket string
 }
@@ -69,16 +73,15 @@ func (s *soak) rebuildCommand(args ...string) *exec.Cmd {
 func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 	t.Helper()
 	d := &soakDaemon{s: s, cmd: s.rebuildCommand("watch", "-j", "4"), ended: make(chan error, 1)}
-	w, err := openWorkspace(t.Context(), newVoice(io.Discard, io.Discard), &flags{dir: s.checkout.dir})
+	at, err := find(t.Context(), terminal.New(io.Discard, io.Discard), session.Place{Dir: s.checkout.dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
-	d.state = w.state
-	if d.client, err = newClient(w.root, w.state); err != nil {
+	d.state = at.State
+	if d.client, err = newClient(at.State, at.Root); err != nil {
 		t.Fatal(err)
 	}
-	if d.socket, err = socketPath(w.state); err != nil {
+	if d.socket, err = daemon.SocketPath(at.State); err != nil {
 		t.Fatal(err)
 	}
 	if d.err, err = os.CreateTemp(s.tmp, "watch.err"); err != nil {
@@ -97,8 +100,8 @@ func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 		_ = d.err.Close()
 	})
 	if !comesTrue(soakRest, func() bool {
-		var st daemonStatus
-		return d.client.do(t.Context(), "GET", "/status", &st) == nil && st.PID == d.cmd.Process.Pid
+		st, err := d.client.Status(t.Context())
+		return err == nil && st.PID == d.cmd.Process.Pid
 	}) {
 		t.Fatalf("the daemon does not answer\n%s", d.printed(t))
 	}
@@ -127,17 +130,17 @@ func (d *soakDaemon) wait(t *testing.T) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), soakRest)
 	defer cancel()
-	var r waitReply
-	if err := d.client.do(ctx, "POST", "/wait", &r); err != nil || r.Error != "" {
-		t.Fatalf("wait: %v %s\nstatus: %+v\n%s", err, r.Error, d.status(t), d.goroutines(t))
+	a, err := d.client.Wait(ctx)
+	if err != nil || a.Rest != daemon.Rested && a.Rest != daemon.RestStuck {
+		t.Fatalf("wait: %v %s\nstatus: %+v\n%s", err, a.Rest, d.status(t), d.goroutines(t))
 	}
-	return len(r.Failed) == 0
+	return a.Rest == daemon.Rested && len(a.Images) == 0 && a.Error == ""
 }
 
-func (d *soakDaemon) status(t *testing.T) daemonStatus {
+func (d *soakDaemon) status(t *testing.T) daemon.Status {
 	t.Helper()
-	var st daemonStatus
-	if err := d.client.do(t.Context(), "GET", "/status", &st); err != nil {
+	st, err := d.client.Status(t.Context())
+	if err != nil {
 		t.Fatalf("status: %v\n%s", err, d.printed(t))
 	}
 	return st
@@ -145,9 +148,9 @@ func (d *soakDaemon) status(t *testing.T) daemonStatus {
 
 // rest gives the status once the daemon does nothing. What a client's marker leaves
 // behind makes it plan once more, without anything to build.
-func (d *soakDaemon) rest(t *testing.T) (st daemonStatus) {
+func (d *soakDaemon) rest(t *testing.T) (st daemon.Status) {
 	t.Helper()
-	if !comesTrue(soakRest, func() bool { st = d.status(t); return st.State != "working" }) {
+	if !comesTrue(soakRest, func() bool { st = d.status(t); return st.State != daemon.Working }) {
 		t.Fatalf("the daemon does not come to rest: %+v", st)
 	}
 	return st

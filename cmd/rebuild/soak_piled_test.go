@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"context"
+
+	"rebuild/watch/daemon"
 )
 
 // resources are what a daemon holds at one moment.
@@ -62,7 +64,7 @@ func (d *soakDaemon) resources(t *testing.T, folders int) resources {
 
 // piledUp fails when the daemon holds more than when it settled first. What ends by
 // itself may take a moment.
-func (s *soak) piledUp(t *testing.T, st daemonStatus) {
+func (s *soak) piledUp(t *testing.T, st daemon.Status) {
 	t.Helper()
 	var now resources
 	comesTrue(10*time.Second, func() bool {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -18,8 +17,13 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"rebuild/docker"
+	"rebuild/cmd/rebuild/session"
+	"rebuild/docker/audit"
+	"rebuild/docker/enginetest"
+	"rebuild/docker/record"
+	"rebuild/docker/run"
 	"rebuild/impact"
+	"rebuild/watch/daemon"
 )
 
 // settle lets the daemon come to rest, and holds what it says against what is so.
@@ -53,9 +57,9 @@ func (s *soak) settledNow(t *testing.T) bool {
 	s.dangling(t)
 	all := s.daemon.wait(t)
 	st := s.daemon.rest(t)
-	want := failing
+	want := daemon.Failing
 	if all {
-		want = upToDate
+		want = daemon.UpToDate
 	}
 	if st.State != want {
 		t.Errorf("wait says that everything is up to date: %v, and status says %q: %+v", all, st.State, st)
@@ -70,12 +74,12 @@ func (s *soak) settledNow(t *testing.T) bool {
 // judge holds each image against a build of everything, as if nothing were known,
 // beside records of its own. The daemon stands still meanwhile, and its tags are put
 // back.
-func (s *soak) judge(t *testing.T, st daemonStatus) {
+func (s *soak) judge(t *testing.T, st daemon.Status) {
 	t.Helper()
 	s.daemon.signal(t, syscall.SIGSTOP)
 	defer s.daemon.signal(t, syscall.SIGCONT)
 	ctx := t.Context()
-	p, report, err := s.buildAll(ctx, t.TempDir())
+	p, report, err := s.buildAll(ctx)
 	if err != nil {
 		if st.Error == "" {
 			t.Errorf("the daemon says %q, and nothing can be planned: %v", st.State, err)
@@ -88,13 +92,13 @@ func (s *soak) judge(t *testing.T, st daemonStatus) {
 	}
 	id, err := s.engine.ID(ctx)
 	check(t, err)
-	records := docker.OpenRecords(filepath.Join(s.daemon.state, "records"), id)
+	records := record.Open(filepath.Join(s.daemon.state, "records"), id)
 	s.putBack(t, p, report, records)
-	said := map[string]imageStatus{}
+	said := map[string]daemon.ImageStatus{}
 	for _, im := range st.Images {
 		said[im.Name] = im
 	}
-	for _, name := range p.target.Order {
+	for _, name := range p.Target.Order {
 		s.judged++
 		rec, warning := records.Load(name)
 		if warning != "" {
@@ -106,68 +110,66 @@ func (s *soak) judge(t *testing.T, st daemonStatus) {
 			continue
 		}
 		switch im := said[name]; {
-		case im.State == upToDate && o.Status != docker.Built:
+		case im.State == daemon.ImageUpToDate && o.Status != run.Built:
 			if o.Err == nil || !onlyWhenRun(o.Err) {
 				t.Errorf("%s is said to be up to date, and a build of it is %s: %v %s", name, o.Status, o.Err, o.Because)
 			}
-		case im.State == upToDate && rec == nil:
+		case im.State == daemon.ImageUpToDate && rec == nil:
 			t.Errorf("%s is said to be up to date, and has no record", name)
-		case im.State == upToDate:
+		case im.State == daemon.ImageUpToDate:
 			if rec.Config != o.Result.Config || !slices.Equal(rec.Chain, o.Result.Chain) {
 				t.Errorf("%s is said to be up to date, and a build gives another image: config %.20s for %.20s, layers\n%s\nfor\n%s", name,
 					rec.Config, o.Result.Config, strings.Join(rec.Chain, "\n"), strings.Join(o.Result.Chain, "\n"))
 			}
-		case im.State == failing && o.Status == docker.Built:
+		case im.State == daemon.ImageFailed && o.Status == run.Built:
 			if im.Failure == nil || !onlyWhenRun(errors.New(im.Failure.What+im.Failure.Cause)) {
 				t.Errorf("%s is said to have failed (%+v), and can be built", name, im.Failure)
 			}
-		case im.State == stale && strings.HasPrefix(im.Cause, "waits for "):
-		case im.State != failing:
+		case im.State == daemon.ImageStale && im.Waits != nil && im.Waits.Kind == daemon.WaitsForImage:
+		case im.State != daemon.ImageFailed:
 			t.Errorf("%s is said to be %q: %+v", name, im.State, im)
 		}
 	}
 }
 
-// buildAll builds every image with no record of any.
-func (s *soak) buildAll(ctx context.Context, dir string) (*planning, *docker.Report, error) {
-	f := &flags{dir: s.checkout.dir, all: true, parallel: 4}
-	m, err := connect(ctx, f, true)
+// buildAll builds every image with no record of any. The daemon's are put away meanwhile.
+func (s *soak) buildAll(ctx context.Context) (p *session.Planned, report *run.Report, err error) {
+	records := filepath.Join(s.daemon.state, "records")
+	if err := os.Rename(records, records+".kept"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, nil, err
+	}
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(records))
+		if back := os.Rename(records+".kept", records); back != nil && !errors.Is(back, os.ErrNotExist) {
+			err = errors.Join(err, back)
+		}
+	}()
+	sess, err := session.Open(ctx, session.Place{Dir: s.checkout.dir}, session.Asked, session.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer m.engine.Close()
-	w, err := openWorkspace(ctx, newVoice(io.Discard, io.Discard), f)
-	if err != nil {
+	defer sess.Close()
+	if p, err = sess.PlanOnline(ctx, session.Query{All: true, Slots: 4}); err != nil {
 		return nil, nil, err
 	}
-	defer w.close()
-	m.dir = dir
-	if m.id, err = m.engine.ID(ctx); err != nil {
+	if err := p.SharedTags(); err != nil {
 		return nil, nil, err
 	}
-	m.records = docker.OpenRecords(m.dir, m.id)
-	p, err := w.newPlanning(ctx, nil, m, true)
-	if err != nil {
-		return nil, nil, err
+	for i := range p.Plan.Images {
+		p.Plan.Images[i].Err = nil // whether it is broken, the build tells
+		p.Plan.Images[i].Action = impact.Rebuild
 	}
-	if err := oneTagOneImage(p.target.Catalog, p.plan.Rebuilds()); err != nil {
-		return nil, nil, err
-	}
-	for i := range p.plan.Images {
-		p.plan.Images[i].Err = nil // whether it is broken, the build tells
-		p.plan.Images[i].Action = impact.Rebuild
-	}
-	report, err := w.execute(ctx, p, "quiet")
+	report, err = sess.Run(ctx, p, nil)
 	return p, report, err
 }
 
 // putBack gives the daemon's images the tags that the build of everything took, and
 // removes what that made.
-func (s *soak) putBack(t *testing.T, p *planning, report *docker.Report, records *docker.Records) {
+func (s *soak) putBack(t *testing.T, p *session.Planned, report *run.Report, records *record.Store) {
 	t.Helper()
 	ctx := t.Context()
 	ours, made := map[string]bool{}, map[string]bool{}
-	for _, name := range p.target.Order {
+	for _, name := range p.Target.Order {
 		rec, _ := records.Load(name)
 		o := report.Outcome(name)
 		if o != nil && o.Result != nil {
@@ -180,9 +182,9 @@ func (s *soak) putBack(t *testing.T, p *planning, report *docker.Report, records
 		if o == nil || o.Result == nil || o.Result.ImageID == rec.ImageID {
 			continue
 		}
-		im, _ := p.target.Catalog.Image(name)
+		im, _ := p.Target.Catalog.Image(name)
 		for _, ref := range im.Refs {
-			check(t, s.engine.Tag(ctx, rec.ImageID, ref))
+			enginetest.Tag(t, s.engine, rec.ImageID, ref)
 		}
 	}
 	for id := range made {
@@ -192,20 +194,20 @@ func (s *soak) putBack(t *testing.T, p *planning, report *docker.Report, records
 	}
 }
 
-// audit fails when a layer was foretold to be cached, and ran, by no fault of the
+// audit fails when a layer was predicted to be cached, and ran, by no fault of the
 // cache.
 func (s *soak) audit(t *testing.T) {
 	t.Helper()
 	id, err := s.engine.ID(t.Context())
 	check(t, err)
-	audits, warning, err := docker.OpenRecords(filepath.Join(s.daemon.state, "records"), id).AuditLog().Read()
+	audits, warning, err := audit.OpenLog(record.Open(filepath.Join(s.daemon.state, "records"), id).AuditFile()).Read()
 	if err != nil || warning != "" {
 		t.Fatalf("audit: %v %s", err, warning)
 	}
-	sum := sumAudits(audits)
+	sum := audit.SumOf(audits)
 	for _, m := range sum.Misses {
-		if m.Kind == docker.Unsound && m.CauseKind == docker.CauseUnknown { // a base moves at any moment
-			t.Errorf("unsound: %s: %s: %s", m.Date.Format("15:04:05.000"), missPlace(m.Miss), m.Cause)
+		if m.Kind == audit.Unsound && m.Cause.Kind == audit.CauseUnknown { // a base moves at any moment
+			t.Errorf("unsound: %s: %s: %s", m.Date.Format("15:04:05.000"), missPlace(m.Miss), causeText(m.Cause))
 		}
 	}
 }
@@ -214,7 +216,7 @@ func (s *soak) audit(t *testing.T) {
 func (s *soak) finish(t *testing.T) {
 	t.Helper()
 	want := exitFailed
-	if s.daemon.status(t).State == upToDate {
+	if s.daemon.status(t).State == daemon.UpToDate {
 		want = exitOK
 	}
 	wait := s.rebuildCommand("wait", "--timeout", soakRest.String())

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rebuild/watch/daemon"
 )
 
 // soakStep is something that happens to the repository, the daemon or the engine.
@@ -63,18 +65,18 @@ func (s *soak) step(t *testing.T) {
 // daemon does.
 func (s *soak) pace(t *testing.T) {
 	t.Helper()
-	look := func(most time.Duration, holds func(daemonStatus) bool) {
+	look := func(most time.Duration, holds func(daemon.Status) bool) {
 		comesTrue(most, func() bool { return holds(s.daemon.status(t)) })
 	}
 	switch s.r.IntN(12) {
 	case 0, 1, 2:
-		look(400*time.Millisecond, func(st daemonStatus) bool {
-			return slices.ContainsFunc(st.Images, func(im imageStatus) bool { return im.State == building })
+		look(400*time.Millisecond, func(st daemon.Status) bool {
+			return slices.ContainsFunc(st.Images, func(im daemon.ImageStatus) bool { return im.State == daemon.ImageBuilding })
 		})
 	case 3, 4:
-		look(200*time.Millisecond, func(st daemonStatus) bool { return st.State == "working" })
+		look(200*time.Millisecond, func(st daemon.Status) bool { return st.State == daemon.Working })
 	case 5:
-		look(2*time.Second, func(st daemonStatus) bool { return st.State != "working" })
+		look(2*time.Second, func(st daemon.Status) bool { return st.State != daemon.Working })
 	}
 }
 
@@ -187,7 +189,7 @@ func (s *soak) moveFolder(t *testing.T) {
 // pause has the daemon leave some edits alone for a while.
 func (s *soak) pause(t *testing.T) {
 	s.did("pause", "")
-	check(t, s.daemon.client.do(t.Context(), "POST", "/pause", nil))
+	check(t, s.daemon.client.Pause(t.Context()))
 	for range s.r.IntN(4) {
 		s.edit(t)
 	}
@@ -196,7 +198,7 @@ func (s *soak) pause(t *testing.T) {
 		t.Errorf("a paused daemon says %q", st.State)
 	}
 	s.did("resume", "")
-	check(t, s.daemon.client.do(t.Context(), "POST", "/resume", nil))
+	check(t, s.daemon.client.Resume(t.Context()))
 }
 
 // rebuildBeside starts a run beside the daemon. The one before ends first.

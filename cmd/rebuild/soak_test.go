@@ -17,6 +17,7 @@ import (
 
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
+	"rebuild/watch/daemon"
 )
 
 var (
@@ -118,9 +119,9 @@ func (s *soak) begin(t *testing.T) {
 			st := s.daemon.rest(t)
 			broken := map[string]bool{}
 			for _, im := range st.Images {
-				broken[im.Name] = im.State != upToDate
+				broken[im.Name] = im.State != daemon.ImageUpToDate
 			}
-			if st.State == upToDate {
+			if st.State == daemon.UpToDate {
 				break
 			}
 			s.now = s.now.clone()

@@ -2,92 +2,169 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"rebuild/cmd/rebuild/terminal"
+	"rebuild/watch/daemon"
 )
 
-func statusCommand(v *voice) *cobra.Command {
+func statusCommand(p *terminal.Printer) *cobra.Command {
 	format := ""
 	cmd := &cobra.Command{Use: "status", Short: "print what the daemon does, image by image"}
 	cmd.Flags().StringVar(&format, "format", "text", "`FORMAT`: text, json")
-	return daemonCommand(v, cmd, func(ctx context.Context, c *client) error {
+	return daemonCommand(p, cmd, func(ctx context.Context, c *daemon.Client) error {
 		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
-		var s daemonStatus
-		if err := c.do(ctx, "GET", "/status", &s); err != nil {
+		s, err := c.Status(ctx)
+		if err != nil {
 			return err
 		}
 		if format == "json" {
-			enc := json.NewEncoder(v.out)
-			enc.SetEscapeHTML(false)
-			enc.SetIndent("", " ")
-			return enc.Encode(s)
+			return p.JSON(newStatusDocument(s))
 		}
-		return printStatus(v, s, time.Now())
+		printStatus(p, s, time.Now())
+		return nil
 	})
 }
 
-func printStatus(v *voice, s daemonStatus, now time.Time) error {
-	v.say("%s: %s", s.Root, s.State)
+// statusDocument is a status for programs, in data and in words. Its JSON form is
+// stable: fields may be added, never changed.
+type statusDocument struct {
+	daemon.Status
+	Images []imageDocument `json:"images"`
+}
+
+type imageDocument struct {
+	Name    string            `json:"name"`
+	Tags    []string          `json:"tags"`
+	State   daemon.ImageState `json:"state"`
+	Cause   string            `json:"cause,omitempty"` // why it is stale or built
+	Layer   *daemon.Layer     `json:"layer,omitempty"`
+	Elapsed float64           `json:"elapsed_s,omitempty"`
+	Left    *float64          `json:"left_s,omitempty"`
+	Built   *time.Time        `json:"built,omitempty"`
+	Failure *failureDocument  `json:"failure,omitempty"`
+
+	// The cause as data.
+	Waits *daemon.Waits `json:"waits,omitempty"`
+	Why   *daemon.Cause `json:"why,omitempty"`
+}
+
+type failureDocument struct {
+	Where string `json:"where,omitempty"`
+	daemon.Failure
+}
+
+func newStatusDocument(s daemon.Status) statusDocument {
+	d := statusDocument{Status: s, Images: make([]imageDocument, len(s.Images))}
+	for i, im := range s.Images {
+		d.Images[i] = imageDocument{
+			Name: im.Name, Tags: im.Tags, State: im.State, Cause: imageCause(im), Layer: im.Layer,
+			Elapsed: im.Elapsed, Left: im.Left, Built: im.Built, Waits: im.Waits, Why: im.Cause,
+		}
+		if f := im.Failure; f != nil {
+			d.Images[i].Failure = &failureDocument{placeText(f.File, f.Line), *f}
+		}
+	}
+	return d
+}
+
+func printStatus(p *terminal.Printer, s daemon.Status, now time.Time) {
+	p.Answer("%s: %s", s.Root, s.State)
 	if s.Error != "" {
-		v.say("  %s", s.Error)
+		p.Answer("  %s", s.Error)
 	}
-	how := "watches " + count(s.Watching.Folders, "folder", "folders")
+	folders := count(s.Watching.Folders, "folder", "folders")
+	how := "watches " + folders
 	if s.Watching.Mode == "polling" {
-		how = fmt.Sprintf("looks at %s again and again: %s", count(s.Watching.Folders, "folder", "folders"), s.Watching.Why)
+		how = fmt.Sprintf("looks at %s again and again: %s", folders, s.Watching.Why)
 	}
-	v.say("process %d, since %s, %s", s.PID, s.Started.Format(time.DateTime), how)
-	v.say("")
-	t := tabwriter.NewWriter(v.out, 0, 0, 2, ' ', 0)
+	p.Answer("process %d, since %s, %s", s.PID, s.Started.Format(time.DateTime), how)
+	p.Answer("")
+	var rows [][]string
 	for _, im := range s.Images {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", im.Name, im.State, imageLine(im, now))
+		rows = append(rows, []string{im.Name, string(im.State), imageLine(im, now)})
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	p.Table("", rows)
 	for _, im := range s.Images {
 		if im.Failure == nil || len(im.Failure.Log) == 0 {
 			continue
 		}
-		v.say("")
-		v.say("%s:", im.Name)
+		p.Answer("")
+		p.Answer("%s:", im.Name)
 		for _, line := range im.Failure.Log {
-			v.say("  | %s", line)
+			p.Answer("  | %s", line)
 		}
 	}
-	return nil
 }
 
 // imageLine is what there is to say of an image beside its name and state.
-func imageLine(im imageStatus, now time.Time) string {
+func imageLine(im daemon.ImageStatus, now time.Time) string {
+	cause := imageCause(im)
 	switch {
-	case im.State == building:
-		parts := []string{seconds(im.Elapsed)}
-		if im.Left != nil && *im.Left > 0 { // at 0 nobody knows
-			parts = append(parts, "about "+seconds(*im.Left)+" left")
-		}
-		if l := im.Layer; l != nil && l.Line > 0 {
-			parts = append(parts, fmt.Sprintf("%s:%d %s", l.Dockerfile, l.Line, l.Instruction))
-		} else if l != nil {
-			parts = append(parts, l.Instruction)
-		}
-		line := strings.Join(parts, ", ")
-		if im.Cause != "" {
-			line += " (" + im.Cause + ")"
+	case im.State == daemon.ImageBuilding:
+		line := buildingLine(im)
+		if cause != "" {
+			line += " (" + cause + ")"
 		}
 		return line
 	case im.Failure != nil:
-		return strings.TrimSpace(im.Failure.Where + " " + im.Failure.What)
-	case im.Cause != "":
-		return im.Cause
+		return failureText(im.Failure)
+	case cause != "":
+		return cause
 	case im.Built != nil:
 		return "built " + seconds(now.Sub(*im.Built).Seconds()) + " ago"
 	}
 	return ""
+}
+
+// buildingLine is how far a build is.
+func buildingLine(im daemon.ImageStatus) string {
+	parts := []string{seconds(im.Elapsed)}
+	if im.Left != nil && *im.Left > 0 { // at 0 nobody knows
+		parts = append(parts, "about "+seconds(*im.Left)+" left")
+	}
+	if l := im.Layer; l != nil && l.Line > 0 {
+		parts = append(parts, placeText(l.File, l.Line)+" "+l.Instruction)
+	} else if l != nil {
+		parts = append(parts, l.Instruction)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// viewOn draws a daemon's status below its log.
+func viewOn(live *terminal.Live) func(context.Context, func(context.Context) (daemon.Status, bool)) {
+	return func(ctx context.Context, status func(context.Context) (daemon.Status, bool)) {
+		live.Run(ctx, func(ctx context.Context, width int) ([]string, bool) {
+			s, ok := status(ctx)
+			return liveLines(s, width), ok
+		})
+	}
+}
+
+// liveLines are a status in lines of less than so many columns: images that are not up
+// to date, and one for all.
+func liveLines(s daemon.Status, width int) []string {
+	queued := 0
+	var rows [][]string
+	for _, im := range s.Images {
+		switch im.State {
+		case daemon.ImageUpToDate:
+		case daemon.ImageQueued:
+			queued++
+		default:
+			rows = append(rows, []string{im.Name, fmt.Sprintf("%-8s", im.State), imageLine(im, time.Now())})
+		}
+	}
+	last := "  " + string(s.State)
+	if queued > 0 {
+		last += fmt.Sprintf(", %s queued", count(queued, "image", "images"))
+	}
+	last += ", watching " + count(s.Watching.Folders, "folder", "folders")
+	return append(terminal.TableLines("  ", rows, width-1), terminal.Cut(last, width-1))
 }

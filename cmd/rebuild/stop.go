@@ -3,40 +3,40 @@ package main
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"rebuild/docker"
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 )
 
-func stopCommand(v *voice) *cobra.Command {
+func stopCommand(p *terminal.Printer) *cobra.Command {
 	cmd := &cobra.Command{Use: "stop", Short: "end the daemon, and wait until it has ended", Args: cobra.NoArgs}
-	return stateCommand(v, cmd, func(ctx context.Context, w *workspace, _ []string) error {
-		c, err := newClient(w.root, w.state)
+	return placeCommand(p, cmd, func(ctx context.Context, of *session.Session, _ []string) error {
+		c, err := newClient(of.State, of.Root)
 		if err != nil {
 			return err
 		}
-		var s daemonStatus
-		if err := c.do(ctx, "GET", "/status", &s); err != nil {
-			return err
+		s, err := c.Status(ctx)
+		if err == nil {
+			err = c.Stop(ctx)
 		}
-		if err := c.do(ctx, "POST", "/stop", nil); err != nil {
-			return err
+		if err != nil {
+			return daemonHint(err)
 		}
-		return awaitEnd(ctx, w.state, s.PID)
+		return awaitEnd(ctx, of.WatchLock(), s.PID)
 	})
 }
 
 // awaitEnd waits until a daemon has given its lock up, which is the last that it does:
 // then another can begin.
-func awaitEnd(ctx context.Context, state string, pid int) error {
+func awaitEnd(ctx context.Context, lock string, pid int) error {
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		release, err := docker.Acquire(ctx, watchLock(state), false, nil)
-		var locked *docker.Locked
+		release, err := session.Lock(ctx, lock, false, nil)
+		var locked *session.Locked
 		switch {
 		case err == nil:
 			return release()
@@ -52,6 +52,3 @@ func awaitEnd(ctx context.Context, state string, pid int) error {
 		}
 	}
 }
-
-// watchLock is held by a repository's one daemon.
-func watchLock(state string) string { return filepath.Join(state, "watch.lock") }

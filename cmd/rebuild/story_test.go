@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		"rebuild": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+			os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 		},
 		"rebuild-pre-push": func() {
 			if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {

@@ -51,7 +51,7 @@ func (p *project) write(t *testing.T, name, text string) {
 // start runs rebuild beside the test. The channel gives its exit code.
 func (p *project) start(ctx context.Context, out, errs io.Writer) <-chan int {
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, []string{"-C", p.dir, "--progress", "plain"}, out, errs) }()
+	go func() { done <- execute(ctx, []string{"-C", p.dir, "--progress", "plain"}, out, errs) }()
 	return done
 }
 
@@ -148,7 +148,7 @@ func TestNoEngine(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(p, "none.sock"))
 	t.Setenv("XDG_STATE_HOME", filepath.Join(p, "state"))
 	var errs bytes.Buffer
-	if code := run(t.Context(), []string{"-C", p}, io.Discard, &errs); code != exitUnreachable {
+	if code := execute(t.Context(), []string{"-C", p}, io.Discard, &errs); code != exitUnreachable {
 		t.Errorf("exit %d\n%s", code, &errs)
 	}
 	for _, want := range []string{"rebuild: error: docker engine unix://", "rebuild: hint: "} {
@@ -219,7 +219,7 @@ func TestOneRunAtATime(t *testing.T) {
 	<-first.begun
 
 	var errs bytes.Buffer
-	if code := run(t.Context(), []string{"-C", p.dir, "--no-wait"}, io.Discard, &errs); code != exitUsage || !strings.Contains(errs.String(), "another run is under way: process") {
+	if code := execute(t.Context(), []string{"-C", p.dir, "--no-wait"}, io.Discard, &errs); code != exitUsage || !strings.Contains(errs.String(), "another run is under way: process") {
 		t.Errorf("--no-wait: exit %d\n%s", code, &errs)
 	}
 	out, second := &bytes.Buffer{}, &bytes.Buffer{}

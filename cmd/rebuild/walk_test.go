@@ -131,9 +131,7 @@ func stubs(t *testing.T, e *docker.Engine, dir string) {
 		t.Fatal(err)
 	}
 	for _, ref := range external(t, dir) {
-		if err := e.Tag(t.Context(), im.ID, enginetest.Ref(t, ref)); err != nil {
-			t.Fatal(err)
-		}
+		enginetest.Tag(t, e, im.ID, ref)
 		enginetest.Cleanup(t, e, ref)
 	}
 }

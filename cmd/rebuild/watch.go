@@ -16,11 +16,10 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/natefinch/lumberjack.v2"
 
-	"rebuild/docker"
-	"rebuild/hooks"
-	"rebuild/impact/catalog"
-	"rebuild/impact/tree"
+	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/watch"
+	"rebuild/watch/daemon"
 )
 
 const watchLong = `Keep images up to date until interrupted: when a file is saved, the images that it
@@ -32,7 +31,7 @@ image that failed waits for a change that touches it. One daemon a repository.`
 
 // watchFlags are those of the daemon alone.
 type watchFlags struct {
-	*flags
+	flags
 	detach    bool
 	detached  bool // it is the one that runs in the background
 	noCatchUp bool
@@ -41,8 +40,8 @@ type watchFlags struct {
 	quiet     time.Duration
 }
 
-func watchCommand(v *voice) *cobra.Command {
-	f := &watchFlags{flags: &flags{}}
+func watchCommand(p *terminal.Printer) *cobra.Command {
+	f := &watchFlags{}
 	cmd := &cobra.Command{
 		Use:   "watch [IMAGE...]",
 		Short: "keep images up to date while files are edited",
@@ -54,14 +53,14 @@ func watchCommand(v *voice) *cobra.Command {
 	f.where(cmd.Flags())
 	f.images(cmd)
 	f.some(cmd)
-	p := cmd.Flags()
-	p.BoolVarP(&f.detach, "detach", "d", false, "run in the background")
-	p.BoolVar(&f.detached, "detached", false, "")
-	_ = p.MarkHidden("detached") // it exists
-	p.BoolVar(&f.noCatchUp, "no-catch-up", false, "leave images that are stale already until a change touches them")
-	p.BoolVar(&f.poll, "poll", false, "look at the files again and again, instead of waiting for events")
-	p.StringVar(&f.notify, "notify", "", "on a failure: `HOW`, bell or desktop")
-	p.DurationVar(&f.quiet, "quiet", 0, "how long no file must be written before a build begins (default 50ms, adapted)")
+	set := cmd.Flags()
+	set.BoolVarP(&f.detach, "detach", "d", false, "run in the background")
+	set.BoolVar(&f.detached, "detached", false, "")
+	_ = set.MarkHidden("detached") // it exists
+	set.BoolVar(&f.noCatchUp, "no-catch-up", false, "leave images that are stale already until a change touches them")
+	set.BoolVar(&f.poll, "poll", false, "look at the files again and again, instead of waiting for events")
+	set.StringVar(&f.notify, "notify", "", "on a failure: `HOW`, bell or desktop")
+	set.DurationVar(&f.quiet, "quiet", 0, "how long no file must be written before a build begins (default 50ms, adapted)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.notify != "" {
 			if err := oneOf("notify", f.notify, "bell", "desktop"); err != nil {
@@ -74,81 +73,75 @@ func watchCommand(v *voice) *cobra.Command {
 		case f.notify == "bell" && (f.detach || f.detached):
 			return hinted{errors.New("--notify bell: in the background there is no terminal to ring"), cmd.CommandPath() + " -d --notify desktop"}
 		case f.detach:
-			return runDetached(cmd, v, f)
+			return runDetached(cmd, p, f)
 		}
-		return runWatch(cmd.Context(), v, f, args)
+		return runWatch(cmd.Context(), p, f, args)
 	}
 	return cmd
 }
 
 // runWatch is the daemon, until it is told to end.
-func runWatch(ctx context.Context, v *voice, f *watchFlags, args []string) error {
+func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []string) error {
 	debug.SetGCPercent(100) // unlike a plan, it lives long
-	w, err := openWorkspace(ctx, v, f.flags)
+	s, q, err := f.open(ctx, p, session.NoEngine, images)
 	if err != nil {
 		return err
 	}
-	err = w.checkNames(ctx, args)
-	w.close() // each planning opens it anew
+	err = s.CheckNames(ctx, q)
+	s.Close() // each planning opens one anew
 	if err != nil {
 		return err
 	}
-	release, err := lockDaemon(ctx, w)
+	release, err := lockDaemon(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = release() }() // the process ends
-	marks := filepath.Join(w.state, "marks")
-	if err := errors.Join(os.RemoveAll(marks), os.MkdirAll(marks, 0o755)); err != nil {
-		return fmt.Errorf("markers: %w", err)
-	}
-	path, err := socketPath(w.state)
+	stillThere, err := s.Presence()
 	if err != nil {
 		return err
 	}
-	l, err := listen(ctx, path)
+	socket, err := daemon.SocketPath(s.State)
 	if err != nil {
-		return err
+		return daemonHint(err)
 	}
-	defer os.Remove(path)
+	listener, err := daemon.Listen(ctx, socket)
+	if err != nil {
+		return daemonHint(err)
+	}
+	defer os.Remove(socket)
 
-	zerolog.TimeFieldFormat = logTime
-	file := &lumberjack.Logger{Filename: logPath(w.state), MaxSize: logSize, MaxBackups: logBackups}
+	file := &lumberjack.Logger{Filename: logPath(s.State), MaxSize: logSize, MaxBackups: logBackups}
 	defer file.Close()
-	var shown *liveView
 	out := zerolog.MultiLevelWriter(file)
-	if !f.detached {
-		shown = newLiveView(v.err)
-		v.err = shown // whatever else is said stands above the live lines
-		out = zerolog.MultiLevelWriter(file, consoleLog(shown, shown.tty))
+	o := daemon.Options{
+		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
+		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
+		Document: func(st daemon.Status) any { return newStatusDocument(st) },
+		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}
-	d := newDaemon(w, f, args, newTeller(zerolog.New(out).With().Timestamp().Logger()))
-	d.story.alert = alertOf(f.notify, v)
-	err = d.serve(ctx, l, watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: w.gitBusy(), Own: marks}, shown)
-	if errors.Is(err, errStop) || endedBySIGTERM(ctx) {
+	if !f.detached {
+		shown := terminal.NewLive(p.Err)
+		p.Err = shown // whatever else is said stands above the live lines
+		out = zerolog.MultiLevelWriter(file, consoleLog(shown, shown.Terminal))
+		o.View = viewOn(shown)
+	}
+	log := newWatchLog(out)
+	log.alert = alertOf(f.notify, p)
+	o.Events = log.event
+	o.Plan = newPlanner(f.place, q, log).plan
+	how := watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: s.GitBusy(), Own: o.Marks}
+	o.Watch = func(ctx context.Context, folders <-chan []string, batches chan<- watch.Batch, notice func(watch.Mode)) error {
+		how.Notice = notice
+		return watch.Run(ctx, folders, batches, how)
+	}
+	err = daemon.Run(ctx, o)
+	if errors.Is(err, daemon.ErrStopped) || endedBySIGTERM(ctx) {
 		return nil
 	}
 	if f.detached && ctx.Err() == nil { // nobody sees what it prints
-		d.story.ends(err)
+		log.ends(err)
 	}
-	return err
-}
-
-// checkNames tells of images that the definition does not have, rather than that a
-// daemon waits for them. A definition that cannot be read has its turn later.
-func (w *workspace) checkNames(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	t, err := w.worktree(ctx, tree.Bytes)
-	if err != nil {
-		return err
-	}
-	cat, err := w.catalog(ctx, t, false)
-	if err != nil {
-		return nil
-	}
-	_, err = catalog.Select(cat, args, w.flags.all)
 	return err
 }
 
@@ -159,31 +152,11 @@ func endedBySIGTERM(ctx context.Context) bool {
 	return ctx.Err() != nil && strings.HasPrefix(context.Cause(ctx).Error(), syscall.SIGTERM.String())
 }
 
-// gitBusy tells whether git is in the middle of changing the working tree; nil
-// outside git.
-func (w *workspace) gitBusy() func() bool {
-	if w.repo == nil {
-		return nil
-	}
-	dir := w.repo.GitDir
-	return func() bool { return hooks.InProgress(dir, time.Now()) }
-}
-
-func newDaemon(w *workspace, f *watchFlags, args []string, s *teller) *daemon {
-	return &daemon{
-		flags: f.flags, args: args, root: w.root, state: w.state, marks: filepath.Join(w.state, "marks"), story: s,
-		noCatchUp: f.noCatchUp, pid: os.Getpid(), started: time.Now(),
-		planned: make(chan *attempt), observed: make(chan observation), runDone: make(chan runEnd), calls: make(chan func()),
-		folders: make(chan []string), commands: newAfterwards(w.root, s),
-		held: map[string]hold{}, again: map[string]int{}, build: map[string]*ongoing{}, failed: map[string]failedImage{}, builtAt: map[string]time.Time{},
-	}
-}
-
 // alertOf is how a failure is made known beside the log; nil: not at all.
-func alertOf(how string, v *voice) func(title, text string) {
+func alertOf(how string, p *terminal.Printer) func(title, text string) {
 	switch how {
 	case "bell":
-		return func(string, string) { fmt.Fprint(v.err, "\a") }
+		return func(string, string) { fmt.Fprint(p.Err, "\a") }
 	case "desktop":
 		return func(title, text string) {
 			// It is only a courtesy: without a desktop nobody would see why it failed.
@@ -193,25 +166,34 @@ func alertOf(how string, v *voice) func(title, text string) {
 	return nil
 }
 
+// onSuccess runs commands after builds (on_success) in a folder.
+func onSuccess(dir string) func(context.Context, daemon.Command) ([]string, error) {
+	return func(ctx context.Context, c daemon.Command) ([]string, error) {
+		return session.Command(c).Run(ctx, dir)
+	}
+}
+
 // lockDaemon makes this the repository's one daemon.
-func lockDaemon(ctx context.Context, w *workspace) (release func() error, err error) {
-	release, err = docker.Acquire(ctx, watchLock(w.state), false, nil)
-	var locked *docker.Locked
+func lockDaemon(ctx context.Context, s *session.Session) (release func() error, err error) {
+	release, err = session.Lock(ctx, s.WatchLock(), false, nil)
+	var locked *session.Locked
 	if errors.As(err, &locked) {
-		return nil, alreadyWatched(ctx, w, locked.Holder)
+		return nil, alreadyWatched(ctx, s, locked.Holder)
 	}
 	return release, err
 }
 
 // alreadyWatched says which daemon the repository has. Its worktrees share the records
 // and the tags, and so the daemon.
-func alreadyWatched(ctx context.Context, w *workspace, h docker.Holder) error {
-	var s daemonStatus
-	if c, err := newClient("", w.state); err != nil || c.do(ctx, "GET", "/status", &s) != nil || s.Root == "" {
-		s.Root = w.root // it is starting or ending
+func alreadyWatched(ctx context.Context, of *session.Session, h session.Holder) error {
+	root := of.Root
+	if c, err := newClient(of.State, ""); err == nil {
+		if s, err := c.Status(ctx); err == nil && s.Root != "" { // else it is starting or ending
+			root = s.Root
+		}
 	}
-	if s.Root == w.root {
-		return hinted{fmt.Errorf("a daemon watches %s already: %s", w.root, h), "rebuild status, or rebuild stop"}
+	if root == of.Root {
+		return hinted{fmt.Errorf("a daemon watches %s already: %s", root, h), "rebuild status, or rebuild stop"}
 	}
-	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", s.Root, h), "rebuild -C " + s.Root + " stop"}
+	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", root, h), "rebuild -C " + root + " stop"}
 }

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rebuild/cmd/rebuild/session"
+	"rebuild/watch/daemon"
 )
 
 // TestWatchStories are stories of the daemon on a real engine.
@@ -82,14 +85,18 @@ func messages(path string) []string {
 // shows waits until the daemon's status, as JSON, matches: shows REGEXP
 func shows(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile(args[0])
-	name := shortDigest("daemon", ts.MkAbs(".git/rebuild")) + ".sock"
-	c := clientOf(ts.MkAbs("."), filepath.Join(ts.Getenv("TMPDIR"), "rebuild-"+strconv.Itoa(os.Getuid()), name))
+	socket, err := daemon.SocketPath(ts.MkAbs(".git/rebuild"))
+	ts.Check(err)
+	socket = filepath.Join(ts.Getenv("TMPDIR"), "rebuild-"+strconv.Itoa(os.Getuid()), filepath.Base(socket))
+	c := daemon.NewClient(socket, ts.MkAbs("."))
 	await(ts, strconv.Quote(args[0]), func() (bool, string) {
-		var s json.RawMessage
-		if err := c.do(context.Background(), "GET", "/status", &s); err != nil {
+		s, err := c.Status(context.Background())
+		if err != nil {
 			return false, err.Error()
 		}
-		return want.Match(s), string(s)
+		text, err := json.Marshal(newStatusDocument(s))
+		ts.Check(err)
+		return want.Match(text), string(text)
 	})
 }
 
@@ -99,6 +106,23 @@ func appears(ts *testscript.TestScript, _ bool, args []string) {
 		found, err := filepath.Glob(ts.MkAbs(args[0]))
 		return len(found) > 0 && err == nil, "nothing is there"
 	})
+}
+
+// What a daemon, or the lack of one, says comes with what cures it.
+func TestDaemonHint(t *testing.T) {
+	for want, err := range map[string]error{
+		"rebuild watch -d": &daemon.NotRunning{Root: "/r"},
+		"rebuild -C /other stop, then rebuild watch -d": &daemon.Elsewhere{Root: "/r", Watched: "/other"},
+		"rm -r /tmp/x, or set XDG_RUNTIME_DIR":          &daemon.OpenFolder{Dir: "/tmp/x"},
+		"":                                              session.ErrGone,
+	} {
+		if got := hintOf(daemonHint(err)); got != want {
+			t.Errorf("%v: the hint is %q, want %q", err, got, want)
+		}
+	}
+	if daemonHint(nil) != nil {
+		t.Error("a hint without an error")
+	}
 }
 
 // endDaemons ends those that a story has left.
@@ -112,10 +136,10 @@ func endDaemons(t *testing.T, work string) {
 	tick := time.NewTicker(storyPoll)
 	defer tick.Stop()
 	for _, path := range sockets {
-		c := clientOf("", path)
+		c := daemon.NewClient(path, "")
 		for {
-			var none noDaemon
-			err := c.do(ctx, "POST", "/stop", nil)
+			var none *daemon.NotRunning
+			err := c.Stop(ctx)
 			if errors.As(err, &none) {
 				break
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact/tree"
 )
 
@@ -21,25 +22,24 @@ const readyPoll = 20 * time.Millisecond
 
 // runDetached starts the daemon in the background, and waits until it answers. What
 // keeps it from starting is told here.
-func runDetached(cmd *cobra.Command, v *voice, f *watchFlags) error {
+func runDetached(cmd *cobra.Command, p *terminal.Printer, f *watchFlags) error {
 	ctx := cmd.Context()
-	w, err := openWorkspace(ctx, v, f.flags)
+	place, err := find(ctx, p, f.place)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	release, err := lockDaemon(ctx, w)
+	release, err := lockDaemon(ctx, place)
 	if err != nil {
 		return err
 	}
 	if err := release(); err != nil {
 		return err
 	}
-	c, err := newClient(w.root, w.state)
+	c, err := newClient(place.State, place.Root)
 	if err != nil {
 		return err
 	}
-	child, crash, err := startDetached(w.state, repeated(cmd, "detach", "--detached"))
+	child, crash, err := startDetached(place.State, repeated(cmd, "detach", "--detached"))
 	if err != nil {
 		return err
 	}
@@ -51,15 +51,14 @@ func runDetached(cmd *cobra.Command, v *voice, f *watchFlags) error {
 	for {
 		select {
 		case err := <-ended:
-			return startFailure(v, crash, err)
+			return startFailure(p, crash, err)
 		case <-ctx.Done():
 			_ = child.Process.Kill() // it has begun nothing
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
-		var s daemonStatus
-		if err := c.do(ctx, "GET", "/status", &s); err == nil && s.PID == child.Process.Pid {
-			v.tell("rebuild: watches %s in the background, as process %d", w.root, s.PID)
+		if s, err := c.Status(ctx); err == nil && s.PID == child.Process.Pid {
+			p.Message("rebuild: watches %s in the background, as process %d", place.Root, s.PID)
 			return nil
 		}
 	}
@@ -91,14 +90,14 @@ func startDetached(state string, args []string) (*exec.Cmd, *os.File, error) {
 }
 
 // startFailure tells what a daemon said that did not start.
-func startFailure(v *voice, crash *os.File, err error) error {
+func startFailure(p *terminal.Printer, crash *os.File, err error) error {
 	said, readErr := io.ReadAll(io.NewSectionReader(crash, 0, 1<<20))
 	if readErr == nil {
-		_, _ = v.err.Write(said)
+		_, _ = p.Err.Write(said)
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return failure{exit.ExitCode()}
+		return exitError{exit.ExitCode()}
 	}
 	return fmt.Errorf("the daemon ended at once: %w", errors.Join(err, readErr))
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"rebuild/cmd/rebuild/terminal"
 )
 
 // The daemon in the background is called as its starter was.
@@ -20,7 +22,7 @@ func TestRepeated(t *testing.T) {
 			[]string{"watch", "--detached", "--build-arg=A=1,2", "--build-arg=B= x", "--file=one", "--file=a,b", "--set=*.args.C=\"q\""},
 		},
 	} {
-		cmd := watchCommand(newVoice(io.Discard, io.Discard))
+		cmd := watchCommand(terminal.New(io.Discard, io.Discard))
 		var got []string
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 			got = repeated(cmd, "detach", "--detached")
@@ -32,7 +34,7 @@ func TestRepeated(t *testing.T) {
 		}
 
 		// And it understands the same by it.
-		again := watchCommand(newVoice(io.Discard, io.Discard))
+		again := watchCommand(terminal.New(io.Discard, io.Discard))
 		var repeatedAgain []string
 		again.RunE = func(cmd *cobra.Command, _ []string) error {
 			repeatedAgain = repeated(cmd, "detached", "--detached")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rebuild/docker/enginetest"
+	"rebuild/watch/daemon"
 )
 
 // BenchmarkIdleDaemon leaves a daemon alone for a minute: on the example, beside 20,000
@@ -22,7 +23,7 @@ func BenchmarkIdleDaemon(b *testing.B) {
 	command(b, dir, bin, "--progress", "quiet")
 	d := watchExample(b, bin, dir)
 	proc := filepath.Join("/proc", strconv.Itoa(d.process.Pid))
-	<-time.After(3 * rootCheck) // in which it comes to rest
+	<-time.After(3 * daemon.CheckEvery) // in which it comes to rest
 	for b.Loop() {
 		before := cpuTicks(b, proc)
 		<-time.After(time.Minute)

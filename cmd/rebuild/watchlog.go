@@ -1,139 +1,158 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/spf13/cobra"
 
-	"rebuild/docker"
+	"rebuild/cmd/rebuild/session"
+	"rebuild/docker/run"
+	"rebuild/watch"
+	"rebuild/watch/daemon"
 )
 
-// The daemon's log is a file of JSON lines. It is rotated when it has this many
-// megabytes, and this many old ones are kept.
-const (
-	logSize    = 10
-	logBackups = 2
-)
+// watchLog is the log of a daemon: a line or more for each thing that happened. Its
+// methods may be called concurrently. Fields of the log: image, cause, seconds, estimate,
+// ran, where, what, folders.
+type watchLog struct {
+	log   zerolog.Logger
+	alert func(title, text string) // of a failure; nil: none
+	mu    sync.Mutex               // keeps the lines of one event together
+}
+
+// event logs what happened.
+func (l *watchLog) event(e daemon.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch e := e.(type) {
+	case daemon.Watching:
+		l.watching(e.Mode)
+	case daemon.EventsLost:
+		l.log.Warn().Msg("more happened than the system could tell: looks at everything again")
+	case daemon.EngineAway:
+		l.log.Error().Msgf("waits for the engine: %v", e.Err)
+	case daemon.EngineBack:
+		l.log.Info().Msg("the engine answers again")
+	case daemon.DefinitionBroken:
+		l.definitionBroken(e)
+	case daemon.DefinitionRead:
+		l.log.Info().Msg("the definition can be read again")
+	case daemon.Unbuildable:
+		l.log.Error().Str("image", e.Image).Str("cause", e.Fault.Error()).Msgf("%s cannot be built: %v", e.Image, e.Fault)
+	case daemon.Buildable:
+		l.log.Info().Str("image", e.Image).Msgf("%s can be built again", e.Image)
+	case daemon.WaitsForLock:
+		l.log.Info().Msgf("waits for %s", session.Holder(e.Holder))
+	case daemon.RunFailed:
+		l.log.Error().Msg(e.Err.Error())
+	case daemon.Building:
+		l.building(e)
+	case daemon.Built:
+		l.built(e.Outcome, reasonsText(e.Cause))
+	case daemon.Failed:
+		l.failed(e)
+	case daemon.Superseded:
+		l.log.Info().Str("image", e.Image).Msgf("%s is stopped: a newer change makes this build useless", e.Image)
+	case daemon.CutOff:
+		l.log.Info().Str("image", e.Image).Msgf("%s is kept: what it is built on came out the same", e.Image)
+	case daemon.Paused:
+		l.log.Info().Msg("paused: what runs ends, nothing more is begun")
+	case daemon.Resumed:
+		l.log.Info().Msg("goes on")
+	case daemon.CommandRan:
+		l.commandRan(e)
+	case daemon.Warning:
+		l.log.Warn().Msg(e.Text)
+	}
+}
+
+// warn logs a warning that is no event of the daemon's.
+func (l *watchLog) warn(text string) { l.event(daemon.Warning{Text: text}) }
+
+// ends logs why the daemon ends by itself.
+func (l *watchLog) ends(err error) { l.log.Error().Msgf("ends: %v", err) }
+
+func (l *watchLog) watching(m watch.Mode) {
+	folders := count(m.Folders, "folder", "folders")
+	if m.Polling {
+		l.log.Warn().Str("cause", m.Why).Int("folders", m.Folders).Msgf("looks at %s again and again instead of waiting for events: %s", folders, m.Why)
+		return
+	}
+	l.log.Info().Int("folders", m.Folders).Msgf("watches %s", folders)
+}
+
+func (l *watchLog) definitionBroken(e daemon.DefinitionBroken) {
+	text := e.Err.Error()
+	if e.UsesOld {
+		text += "; until it can be read, the definition before counts"
+	}
+	l.log.Error().Msg(text)
+	l.alarm("definition", e.Err.Error())
+}
+
+func (l *watchLog) building(e daemon.Building) {
+	cause, about := reasonsText(e.Cause), ""
+	if e.Estimate > 0 {
+		about = ", about " + seconds(e.Estimate)
+	}
+	l.log.Info().Str("image", e.Image).Str("cause", cause).Float64("estimate", e.Estimate).Msgf("%s is rebuilt%s: %s", e.Image, about, cause)
+}
+
+func (l *watchLog) built(o run.Outcome, cause string) {
+	took := o.Duration.Seconds()
+	l.log.Info().Str("image", o.Image).Str("cause", cause).Float64("seconds", took).Int("ran", o.Ran).
+		Msgf("%s was built in %s, %s ran", o.Image, seconds(took), count(o.Ran, "layer", "layers"))
+	if o.Edited {
+		l.log.Info().Str("image", o.Image).Msgf("files of %s were edited while it was built: it is built again", o.Image)
+	}
+	for _, w := range o.Result.Warnings {
+		l.log.Warn().Str("image", o.Image).Msgf("%s: %s", o.Image, w)
+	}
+}
+
+func (l *watchLog) failed(e daemon.Failed) {
+	for _, line := range e.Failure.Log {
+		l.log.Error().Str("image", e.Image).Msgf("  | %s", line)
+	}
+	text := failureText(&e.Failure)
+	l.log.Error().Str("image", e.Image).Str("cause", reasonsText(e.Cause)).
+		Str("where", placeText(e.Failure.File, e.Failure.Line)).Str("what", e.Failure.What).Msgf("%s failed: %s", e.Image, text)
+	l.alarm(e.Image+" failed", text)
+}
+
+func (l *watchLog) commandRan(e daemon.CommandRan) {
+	c := e.Command
+	if e.Err == nil {
+		l.log.Info().Str("image", c.Image).Float64("seconds", e.Took.Seconds()).Msgf("%s: %s", c.Image, c.Line)
+		return
+	}
+	for _, line := range e.Output {
+		l.log.Warn().Str("image", c.Image).Msgf("  | %s", line)
+	}
+	l.log.Warn().Str("image", c.Image).Str("cause", e.Err.Error()).Msgf("%s: %s: %v", c.Image, c.Line, e.Err)
+}
+
+func (l *watchLog) alarm(title, text string) {
+	if l.alert != nil {
+		l.alert(title, text)
+	}
+}
 
 // logTime is how times are written: with the milliseconds that builds take to begin.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-func logPath(state string) string { return filepath.Join(state, "watch.log") }
+func newWatchLog(out zerolog.LevelWriter) *watchLog {
+	zerolog.TimeFieldFormat = logTime
+	return &watchLog{log: zerolog.New(out).With().Timestamp().Logger()}
+}
 
-// consoleLog writes log lines for people: the time and what happened.
+// consoleLog writes log lines for people: the time of day and what happened.
 func consoleLog(out io.Writer, color bool) zerolog.ConsoleWriter {
 	return zerolog.ConsoleWriter{
 		Out: out, NoColor: !color, TimeFormat: time.TimeOnly,
 		PartsOrder:    []string{zerolog.TimestampFieldName, zerolog.MessageFieldName},
 		FieldsExclude: []string{"image", "cause", "seconds", "estimate", "ran", "where", "what", "folders"},
 	}
-}
-
-func logsCommand(v *voice) *cobra.Command {
-	follow, format := false, ""
-	cmd := &cobra.Command{
-		Use:   "logs [-f] [IMAGE]",
-		Short: "print the daemon's log, or that of an image's last build",
-		Args:  cobra.MaximumNArgs(1),
-	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
-	cmd.Flags().StringVar(&format, "format", "text", "of the daemon's log: `FORMAT`, text or json")
-	return stateCommand(v, cmd, func(ctx context.Context, w *workspace, args []string) error {
-		if err := oneOf("format", format, "text", "json"); err != nil {
-			return err
-		}
-		path, out := logPath(w.state), v.out
-		if format == "text" && len(args) == 0 {
-			out = consoleLog(v.out, v.color)
-		}
-		if len(args) == 1 {
-			dir := filepath.Join(w.state, "records")
-			path = docker.OpenRecords(dir, docker.LastEngine(dir)).LogFile(args[0])
-		}
-		err := printFile(ctx, path, out, follow)
-		if errors.Is(err, os.ErrNotExist) && len(args) == 1 {
-			return hinted{fmt.Errorf("no build of %q has left a log", args[0]), "rebuild list"}
-		}
-		if errors.Is(err, os.ErrNotExist) {
-			return hinted{noDaemon{w.root}, "rebuild watch -d"}
-		}
-		return err
-	})
-}
-
-// followPoll is how soon an addition to a log is printed.
-const followPoll = 100 * time.Millisecond
-
-// printFile writes a file's lines, each with one call, and with follow those that are
-// added, also when another file takes its place, until ctx ends.
-func printFile(ctx context.Context, path string, out io.Writer, follow bool) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	r, part := bufio.NewReader(f), ""
-	var next *os.File // has taken the place of f, of which the rest is read first
-	for {
-		line, err := r.ReadString('\n')
-		if part += line; err == nil {
-			if _, err := io.WriteString(out, part); err != nil {
-				return err
-			}
-			part = ""
-			continue
-		}
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-		if next != nil {
-			_ = f.Close()
-			f, r, part, next = next, bufio.NewReader(next), "", nil
-			continue
-		}
-		if !follow {
-			if strings.TrimSpace(part) != "" {
-				_, err = io.WriteString(out, part+"\n")
-				return err
-			}
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil // it is how following ends
-		case <-time.After(followPoll):
-		}
-		next = replaced(f, path)
-	}
-}
-
-// replaced opens the file that has taken another's place, nil when none has: one of
-// another name, or the same begun anew.
-func replaced(f *os.File, path string) *os.File {
-	was, err := f.Stat()
-	if err != nil {
-		return nil
-	}
-	at, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil
-	}
-	now, err := os.Stat(path)
-	if err != nil || os.SameFile(was, now) && now.Size() >= at {
-		return nil
-	}
-	next, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	return next
 }

@@ -1,100 +1,77 @@
 package main
 
 import (
-	"context"
-	"os"
-	"path/filepath"
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"rebuild/docker"
+	"rebuild/docker/run"
+	"rebuild/impact"
+	"rebuild/watch"
+	"rebuild/watch/daemon"
 )
 
-// A follower prints whole lines as they are added, misses none that came to a log
-// before it was rotated, and goes on with the one that takes its place.
-func TestPrintFileFollows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "watch.log")
-		add := func(text string) {
-			f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			if _, err := f.WriteString(text); err != nil {
-				t.Fatal(err)
-			}
+// The log's lines are read by programs: each event gives these, with these fields.
+func TestWatchLog(t *testing.T) {
+	cause := &daemon.Cause{Reason: impact.Reason{Kind: impact.ReasonFile, Path: "a.txt"}}
+	built := run.Outcome{Image: "app", Duration: 1500 * time.Millisecond, Ran: 2, Edited: true, Result: &docker.Result{Warnings: []string{"old syntax"}}}
+	failure := daemon.Failure{File: "Dockerfile", Line: 3, What: "RUN make", Cause: "exit code: 2", Log: []string{"no rule"}}
+	command := daemon.Command{Image: "app", Line: "./restart"}
+	fault := &impact.Fault{Path: "Dockerfile", Line: 2, Cause: "half typed"}
+	for _, c := range []struct {
+		event daemon.Event
+		want  string // lines
+	}{
+		{daemon.Watching{Mode: watch.Mode{Folders: 1}}, `{"level":"info","folders":1,"message":"watches 1 folder"}`},
+		{daemon.Watching{Mode: watch.Mode{Folders: 2, Polling: true, Why: "NFS"}}, `{"level":"warn","cause":"NFS","folders":2,"message":"looks at 2 folders again and again instead of waiting for events: NFS"}`},
+		{daemon.EventsLost{}, `{"level":"warn","message":"more happened than the system could tell: looks at everything again"}`},
+		{daemon.EngineAway{Err: &docker.Unreachable{Host: "h", Cause: errors.New("down")}}, `{"level":"error","message":"waits for the engine: docker engine h cannot be reached: down"}`},
+		{daemon.EngineBack{}, `{"level":"info","message":"the engine answers again"}`},
+		{daemon.DefinitionBroken{Err: fault}, `{"level":"error","message":"Dockerfile:2: half typed"}`},
+		{daemon.DefinitionBroken{Err: fault, UsesOld: true}, `{"level":"error","message":"Dockerfile:2: half typed; until it can be read, the definition before counts"}`},
+		{daemon.DefinitionRead{}, `{"level":"info","message":"the definition can be read again"}`},
+		{daemon.Unbuildable{Image: "app", Fault: fault}, `{"level":"error","image":"app","cause":"Dockerfile:2: half typed","message":"app cannot be built: Dockerfile:2: half typed"}`},
+		{daemon.Buildable{Image: "app"}, `{"level":"info","image":"app","message":"app can be built again"}`},
+		{daemon.WaitsForLock{}, `{"level":"info","message":"waits for another process"}`},
+		{daemon.RunFailed{Err: errors.New("no space")}, `{"level":"error","message":"no space"}`},
+		{daemon.Building{Image: "app", Cause: cause, Estimate: 12}, `{"level":"info","image":"app","cause":"a.txt","estimate":12,"message":"app is rebuilt, about 12s: a.txt"}`},
+		{daemon.Building{Image: "app"}, `{"level":"info","image":"app","cause":"","estimate":0,"message":"app is rebuilt: "}`},
+		{daemon.Built{Outcome: built, Cause: cause}, `{"level":"info","image":"app","cause":"a.txt","seconds":1.5,"ran":2,"message":"app was built in 1.5s, 2 layers ran"}
+{"level":"info","image":"app","message":"files of app were edited while it was built: it is built again"}
+{"level":"warn","image":"app","message":"app: old syntax"}`},
+		{daemon.Failed{Image: "app", Failure: failure, Cause: cause}, `{"level":"error","image":"app","message":"  | no rule"}
+{"level":"error","image":"app","cause":"a.txt","where":"Dockerfile:3","what":"RUN make","message":"app failed: Dockerfile:3 RUN make"}`},
+		{daemon.Superseded{Image: "app"}, `{"level":"info","image":"app","message":"app is stopped: a newer change makes this build useless"}`},
+		{daemon.CutOff{Image: "app"}, `{"level":"info","image":"app","message":"app is kept: what it is built on came out the same"}`},
+		{daemon.Paused{}, `{"level":"info","message":"paused: what runs ends, nothing more is begun"}`},
+		{daemon.Resumed{}, `{"level":"info","message":"goes on"}`},
+		{daemon.CommandRan{Command: command, Took: time.Second}, `{"level":"info","image":"app","seconds":1,"message":"app: ./restart"}`},
+		{daemon.CommandRan{Command: command, Err: errors.New("exit status 3"), Output: []string{"no"}}, `{"level":"warn","image":"app","message":"  | no"}
+{"level":"warn","image":"app","cause":"exit status 3","message":"app: ./restart: exit status 3"}`},
+		{daemon.Warning{Text: "w"}, `{"level":"warn","message":"w"}`},
+	} {
+		var out bytes.Buffer
+		l := &watchLog{log: zerolog.New(&out)}
+		l.event(c.event)
+		if got := strings.TrimSpace(out.String()); got != c.want {
+			t.Errorf("%T:\n%s\nwant\n%s", c.event, got, c.want)
 		}
-		add("one\n")
-		ctx, cancel := context.WithCancel(t.Context())
-		var out strings.Builder
-		ended := make(chan error, 1)
-		go func() { ended <- printFile(ctx, path, &out, true) }()
-		printed := func(want string) {
-			t.Helper()
-			time.Sleep(3 * followPoll)
-			synctest.Wait()
-			if out.String() != want {
-				t.Errorf("printed %q, want %q", out.String(), want)
-			}
-			out.Reset()
-		}
-		printed("one\n")
-		add("two\nthr")
-		printed("two\n")
-		add("ee\n")
-		printed("three\n")
-
-		add("four\n")
-		if err := os.Rename(path, path+".1"); err != nil {
-			t.Fatal(err)
-		}
-		add("five\n")
-		printed("four\nfive\n")
-
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		printed("")
-		add("six\nseven\n")
-		printed("six\nseven\n")
-
-		if err := os.WriteFile(path, []byte("anew\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		printed("anew\n")
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestPrintFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	for text, want := range map[string]string{"": "", "a\nb\n": "a\nb\n", "a\nb": "a\nb\n", "a\n  ": "a\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		var out strings.Builder
-		if err := printFile(t.Context(), path, &out, false); err != nil || out.String() != want {
-			t.Errorf("%q: printed %q, %v", text, out.String(), err)
-		}
-	}
-	if err := printFile(t.Context(), path+".none", &strings.Builder{}, true); !os.IsNotExist(err) {
-		t.Errorf("a file that there is not: %v", err)
 	}
 }
 
-// What is written for people leaves out the fields that the message repeats.
-func TestConsoleLog(t *testing.T) {
-	var out strings.Builder
-	line := `{"level":"info","image":"app","cause":"a.txt","seconds":1.5,"ran":2,"estimate":3,"where":"x","what":"y","folders":4,"time":"2026-01-02T03:04:05.678Z","message":"app was built"}`
-	if _, err := consoleLog(&out, false).Write([]byte(line)); err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(out.String(), " ") // the time of day is that of the place
-	if text != "app was built\n" {
-		t.Errorf("%q", out.String())
+// A failure is made known beside the log.
+func TestWatchLogAlert(t *testing.T) {
+	var heard []string
+	l := &watchLog{log: zerolog.Nop(), alert: func(title, text string) { heard = append(heard, title+": "+text) }}
+	l.event(daemon.Failed{Image: "app", Failure: daemon.Failure{File: "Dockerfile", What: "RUN make"}})
+	l.event(daemon.DefinitionBroken{Err: errors.New("half typed"), UsesOld: true})
+	l.event(daemon.RunFailed{Err: errors.New("no space")})
+	if got := strings.Join(heard, "; "); got != "app failed: Dockerfile RUN make; definition: half typed" {
+		t.Errorf("heard %q", got)
 	}
 }

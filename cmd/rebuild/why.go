@@ -7,55 +7,64 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
 )
 
-func whyCommand(v *voice) *cobra.Command {
+func whyCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "why IMAGE",
 		Short: "print the chain from a changed file to a layer to an image",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), v, f, args) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), p, f, args) },
 	}
 	f.where(cmd.Flags())
 	f.what(cmd)
 	return cmd
 }
 
-func runWhy(ctx context.Context, v *voice, f *flags, args []string) error {
-	p, err := planFor(ctx, v, f, args)
+func runWhy(ctx context.Context, p *terminal.Printer, f *flags, images []string) error {
+	planned, err := planToPrint(ctx, p, f, images)
 	if err != nil {
 		return err
 	}
-	for _, name := range p.asked {
-		printWhy(v, p.plan, name)
+	for _, name := range planned.Asked {
+		printWhy(p, planned.Plan, name)
 	}
 	return nil
 }
 
 // printWhy writes an image's chains, one for each reason, a line a link.
-func printWhy(v *voice, p *impact.Plan, name string) {
-	im := p.Image(name)
+func printWhy(p *terminal.Printer, plan *impact.Plan, name string) {
+	im := plan.Image(name)
 	if im.Action == impact.Keep {
-		v.say("%s is kept: nothing that it reads has changed since %s", name, strings.TrimPrefix(side(p.Baseline), "commit "))
+		p.Answer("%s is kept: nothing that it reads has changed since %s", name, strings.TrimPrefix(side(plan.Baseline), "commit "))
 		return
 	}
-	for _, chain := range chains(p, im, map[string]bool{}) {
+	c := &chains{plan: plan, printed: map[string]bool{}}
+	for _, chain := range c.of(im) {
 		for i, link := range chain {
-			v.say("%s%s", strings.Repeat("  ", i), link)
+			p.Answer("%s%s", strings.Repeat("  ", i), link)
 		}
 	}
 }
 
-// chains are the ways from a cause to an image: a parent's causes come before
-// the link to the image itself.
-func chains(p *impact.Plan, im *impact.ImagePlan, seen map[string]bool) [][]string {
-	if seen[im.Name] {
-		return nil
+// chains finds the ways from a cause to an image. Each image's own causes are told once,
+// in the first chain that comes by it: over diamonds of parents there are exponentially
+// many chains, and the later ones say nothing new.
+type chains struct {
+	plan    *impact.Plan
+	printed map[string]bool // images whose causes stand in a chain
+}
+
+// of gives the chains of an image: a parent's causes come before the link to the image
+// itself.
+func (c *chains) of(im *impact.ImagePlan) [][]string {
+	if c.printed[im.Name] {
+		return [][]string{{"-> image " + im.Name + " is rebuilt, as above"}}
 	}
-	seen[im.Name] = true
-	defer delete(seen, im.Name)
+	c.printed[im.Name] = true
 	end := fmt.Sprintf("-> image %s is rebuilt: %s", im.Name, layersOf(im))
 	if im.Err != nil {
 		end = fmt.Sprintf("-> image %s cannot be built: %s", im.Name, im.Err)
@@ -64,9 +73,9 @@ func chains(p *impact.Plan, im *impact.ImagePlan, seen map[string]bool) [][]stri
 	for _, r := range im.Reasons {
 		links := layerLinks(im, r)
 		if r.Kind == impact.ReasonParent {
-			if parent := p.Image(r.Image); parent != nil && parent.Action == impact.Rebuild {
-				for _, c := range chains(p, parent, seen) {
-					out = append(out, append(append(c, links...), end))
+			if parent := c.plan.Image(r.Image); parent != nil && parent.Action == impact.Rebuild {
+				for _, chain := range c.of(parent) {
+					out = append(out, append(append(chain, links...), end))
 				}
 				continue
 			}

@@ -81,17 +81,6 @@ func busybox(t testing.TB, e *docker.Engine, ref string, more Files) {
 	Cleanup(t, e, ref)
 }
 
-// Cleanup removes references when the test ends.
-func Cleanup(t testing.TB, e *docker.Engine, refs ...string) {
-	t.Cleanup(func() {
-		for _, ref := range refs {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			_ = e.Remove(ctx, ref) // it may never have been made
-			cancel()
-		}
-	})
-}
-
 // Ref spells a reference in full.
 func Ref(t testing.TB, ref string) string {
 	t.Helper()

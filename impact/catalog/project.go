@@ -6,18 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	composeschema "github.com/compose-spec/compose-go/v2/schema"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v3"
 
 	"rebuild/impact"
@@ -55,7 +52,6 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, opt
 			p, err = nil, &impact.Fault{Path: files[0].path, Cause: fmt.Sprintf("compose cannot evaluate this definition: %v", v)}
 		}
 	}()
-	quiet()
 	before := len(r.names)
 	if p.env, err = readEnvironment(ctx, r, dir, opt); err != nil {
 		return nil, err
@@ -182,10 +178,6 @@ func bare(text, name string) bool {
 }
 
 var plainVariable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)`)
-
-// quiet takes compose-go its voice: it writes to the log of the process, which is
-// not ours to write, what is a warning of the catalog here.
-var quiet = sync.OnceFunc(func() { logrus.SetOutput(io.Discard) })
 
 // keep gives what of a model images are made of.
 func keep(raw map[string]any) map[string]any {

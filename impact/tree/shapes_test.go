@@ -4,8 +4,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +127,9 @@ func TestShapes(t *testing.T) {
 	for name, make := range shapes {
 		t.Run(name, func(t *testing.T) {
 			r := make(t)
-			for backend, objectsOf := range backends {
+			// In sorted order: what is chosen comes first, and fetches what a partial clone lacks.
+			for _, backend := range slices.Sorted(maps.Keys(backends)) {
+				objectsOf := backends[backend]
 				t.Run(backend, func(t *testing.T) {
 					repo := r.open()
 					o := objectsOf(repo)

@@ -1,0 +1,140 @@
+package session
+
+import (
+	"context"
+
+	"rebuild/docker"
+	"rebuild/docker/record"
+	"rebuild/impact"
+)
+
+// decide compares, with the facts that the engine and the records tell. Against a commit
+// only the parents of what is rebuilt must be there, so that is asked until no further
+// one is missing.
+func (s *Session) decide(ctx context.Context, p *Planned, in impact.Inputs, ask bool) error {
+	q := p.query
+	in.Facts = impact.Facts{Missing: map[string]impact.Missing{}, Failed: map[string]bool{}, Moved: map[string]string{}, Forced: map[string]bool{}}
+	in.Facts.NoCache = q.NoCache
+	if q.NoCache || q.Pull {
+		for _, name := range in.Selected {
+			in.Facts.Forced[name] = true
+		}
+	}
+	var images docker.Images // of none it is not known what it holds
+	if ask {
+		var err error
+		if images, err = s.engine.images(ctx); err != nil {
+			return err
+		}
+	}
+	if q.againstRecords() {
+		p.recordFacts(&in.Facts, images)
+	}
+	for {
+		plan, err := impact.Make(ctx, in)
+		if err != nil {
+			return err
+		}
+		p.Plan = plan
+		if q.againstRecords() || !ask || len(plan.Rebuilds()) == 0 {
+			return nil
+		}
+		states, err := s.byteStates(ctx, p)
+		if err != nil {
+			return err
+		}
+		if !p.needParents(in.Facts.Missing, states, images) {
+			return nil
+		}
+	}
+}
+
+// recordFacts adds what the records tell beside the states in them.
+func (p *Planned) recordFacts(facts *impact.Facts, images docker.Images) {
+	for name, rec := range p.Records {
+		if what, lacks := missing(p.Target.Catalog, name, rec, images); lacks {
+			facts.Missing[name] = what
+		}
+		if st := p.Target.States[name]; rec.Failed && st != nil && rec.FailedState == record.StateDigest(st) {
+			facts.Failed[name] = true
+		}
+		if parent := moved(rec, p.Records); parent != "" {
+			facts.Moved[name] = parent
+		}
+	}
+}
+
+// needParents notes the parents of images to rebuild that the engine lacks, or
+// that it has as another tree left them.
+func (p *Planned) needParents(lacking map[string]impact.Missing, states *impact.Snapshot, images docker.Images) bool {
+	found := false
+	for _, name := range p.Plan.Rebuilds() {
+		for _, parent := range p.Target.ParentsOf(name) {
+			im, _ := p.Target.Catalog.Image(parent)
+			if _, known := lacking[parent]; known || p.Plan.Image(parent).Action == impact.Rebuild {
+				continue
+			}
+			var what impact.Missing
+			lacks := false
+			if ref := absent(im, images); ref != "" {
+				what, lacks = impact.Missing{Kind: impact.TagAbsent, Ref: ref}, true
+			} else if rec := p.Records[parent]; rec != nil {
+				if what, lacks = missing(p.Target.Catalog, parent, rec, images); !lacks && !rec.IsOf(states.States[parent]) {
+					what, lacks = impact.Missing{Kind: impact.OtherFiles}, true
+				}
+			}
+			if lacks {
+				lacking[parent] = what
+				found = true
+			}
+		}
+	}
+	return found
+}
+
+// absent is a reference of an image that the engine does not have, "" when it has all.
+func absent(im impact.Image, images docker.Images) string {
+	if !images.Known() {
+		return ""
+	}
+	for _, ref := range im.Refs {
+		if images.ID(ref) == "" {
+			return ref
+		}
+	}
+	return ""
+}
+
+// missing says what the engine lacks of what a record promises; lacks is false when it is
+// nothing.
+func missing(cat impact.Catalog, name string, rec *record.Record, images docker.Images) (what impact.Missing, lacks bool) {
+	im, known := cat.Image(name)
+	if !known || rec.ImageID == "" || !images.Known() {
+		return impact.Missing{}, false
+	}
+	if !images.Has(rec.ImageID) {
+		return impact.Missing{Kind: impact.ImageGone}, true
+	}
+	for _, ref := range im.Refs {
+		switch id := images.ID(ref); {
+		case id == "":
+			return impact.Missing{Kind: impact.TagGone, Ref: ref}, true
+		case id != rec.ImageID:
+			return impact.Missing{Kind: impact.TagMoved, Ref: ref}, true
+		}
+	}
+	return impact.Missing{}, false
+}
+
+// moved finds a parent that is no longer what an image was built on.
+func moved(rec *record.Record, records map[string]*record.Record) string {
+	if rec.State == nil {
+		return ""
+	}
+	for _, parent := range rec.State.Parents {
+		if pr := records[parent.Image]; pr != nil && pr.ImageID != "" && pr.OutputFor(parent) != rec.Parents[parent.Image] {
+			return parent.Image
+		}
+	}
+	return ""
+}

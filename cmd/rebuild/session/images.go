@@ -1,0 +1,133 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rebuild/impact"
+	"rebuild/impact/catalog"
+	"rebuild/impact/tree"
+)
+
+// catalog reads the definitions at a tree. With volatile, what they compute from time or
+// chance has its real value.
+func (s *Session) catalog(ctx context.Context, q Query, t tree.Tree, volatile bool) (impact.Catalog, error) {
+	if q.Catalog != nil {
+		return *q.Catalog, nil
+	}
+	files := make([]string, len(q.Files))
+	for i, f := range q.Files {
+		files[i] = s.definitionPath(f)
+	}
+	return catalog.Load(ctx, t, catalog.Options{
+		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Set: q.Set,
+		BuildArgs: q.BuildArgs, Vars: q.Vars, Volatile: volatile, Memo: s.caches.definitions,
+	})
+}
+
+// readOutside reads a definition that lies outside of the tree.
+func (s *Session) readOutside(name string) ([]byte, error) {
+	s.noteOutside()
+	return os.ReadFile(name)
+}
+
+// definitionPath is a definition's path as the catalog takes it: from the tree's root
+// when it lies inside, else absolute.
+func (s *Session) definitionPath(name string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(s.Root, filepath.FromSlash(s.Dir), name)
+	}
+	abs := filepath.Clean(name)
+	rel, err := filepath.Rel(s.Root, abs)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return abs
+	}
+	return path.Clean(filepath.ToSlash(rel))
+}
+
+// choose gives the names of the images that a query asks for.
+func choose(q Query, cat impact.Catalog, phases []impact.Phase) ([]string, error) {
+	if len(q.Exactly) > 0 {
+		return q.Exactly, nil
+	}
+	names, err := catalog.Select(cat, q.Images, q.All || len(q.Phases) > 0)
+	if err != nil {
+		return nil, err
+	}
+	only, err := phaseImages(phases, q.Phases)
+	if err != nil {
+		return nil, err
+	}
+	without, err := phaseImages(phases, q.SkipPhases)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range phases {
+		if p.Optional && q.SkipOptional {
+			without = append(without, p.Images...)
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool {
+		return len(q.Phases) > 0 && !slices.Contains(only, n) || slices.Contains(without, n)
+	}), nil
+}
+
+// phaseImages lists the images of named phases.
+func phaseImages(phases []impact.Phase, names []string) ([]string, error) {
+	var images []string
+	for _, name := range names {
+		i := slices.IndexFunc(phases, func(p impact.Phase) bool { return strings.EqualFold(p.Name, name) })
+		if i < 0 {
+			var known []string
+			for _, p := range phases {
+				known = append(known, p.Name)
+			}
+			return nil, &impact.Fault{
+				Cause: fmt.Sprintf("unknown phase %q%s", name, catalog.Suggest(name, known)),
+				Hint:  "the phases are " + strings.Join(known, ", "),
+			}
+		}
+		images = append(images, phases[i].Images...)
+	}
+	return images, nil
+}
+
+// CheckNames tells of images that the definition does not have. A definition that cannot
+// be read is no error here: it has its turn when it is planned by.
+func (s *Session) CheckNames(ctx context.Context, q Query) error {
+	if len(q.Images) == 0 {
+		return nil
+	}
+	t, _, err := s.target(ctx, q, tree.Bytes)
+	if err != nil {
+		return err
+	}
+	cat, err := s.catalog(ctx, q, t, false)
+	if err != nil {
+		return nil
+	}
+	_, err = catalog.Select(cat, q.Images, q.All)
+	return err
+}
+
+// definitionFault gives an error about the definitions the file that they stand in.
+func definitionFault(err error, cat impact.Catalog) error {
+	var fault *impact.Fault
+	var cycle *impact.Cycle
+	switch {
+	case len(cat.Files) == 0:
+		return err
+	case errors.As(err, &fault) && fault.Path == "":
+		return &impact.Fault{Path: cat.Files[0], Cause: fault.Cause, Hint: fault.Hint}
+	case errors.As(err, &cycle):
+		im, _ := cat.Image(cycle.Images[0])
+		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.Dockerfile}
+	}
+	return err
+}

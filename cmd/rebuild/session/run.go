@@ -1,0 +1,186 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"rebuild/docker"
+	"rebuild/docker/audit"
+	"rebuild/docker/record"
+	"rebuild/docker/run"
+	"rebuild/impact"
+)
+
+// Refresh forgets what the engine held: another run may have changed it.
+func (s *Session) Refresh() { s.engine.refresh() }
+
+// Run carries a plan out, under the run's lock.
+func (s *Session) Run(ctx context.Context, p *Planned, progress *docker.Progress) (*run.Report, error) {
+	job, err := s.Job(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.NewRun(ctx, p, job)
+	if err != nil {
+		return nil, err
+	}
+	r.Progress = progress
+	return r.Do(ctx)
+}
+
+// Following is how somebody follows a run, and gives it newer jobs.
+type Following struct {
+	Updates <-chan run.Job
+	Observe func(image string, steps *docker.StepLog, o *run.Outcome)
+	Waits   func(Holder) // is told when another run has the lock
+}
+
+// RunLocked carries a job out under the run's lock. When another run had that, it may have
+// built everything: then nothing is done, since a new plan comes first.
+func (s *Session) RunLocked(ctx context.Context, p *Planned, job run.Job, f Following) (report *run.Report, waited bool, err error) {
+	release, err := Lock(ctx, s.RunLock(), true, func(h Holder) {
+		waited = true
+		f.Waits(h)
+	})
+	if err != nil {
+		return nil, waited, err
+	}
+	defer func() {
+		if releaseErr := release(); err == nil {
+			err = releaseErr
+		}
+	}()
+	if waited {
+		return nil, true, nil
+	}
+	r, err := s.NewRun(ctx, p, job)
+	if err != nil {
+		return nil, false, err
+	}
+	r.Updates, r.Observe = f.Updates, f.Observe
+	report, err = r.Do(ctx)
+	return report, false, err
+}
+
+// NewRun readies a run of a job for a plan, under the run's lock, and clears up after one
+// that was killed.
+func (s *Session) NewRun(ctx context.Context, p *Planned, job run.Job) (*run.Run, error) {
+	r, err := s.newRun(ctx, p, s.engine.records)
+	if err != nil {
+		return nil, err
+	}
+	images, err := s.engine.images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Journal.Recover(images); err != nil {
+		return nil, err
+	}
+	r.Job = job
+	return r, nil
+}
+
+// newRun readies a run that keeps its records in a store.
+func (s *Session) newRun(_ context.Context, p *Planned, records *record.Store) (*run.Run, error) {
+	if err := record.UseEngine(s.engine.dir, s.engine.id); err != nil {
+		return nil, err
+	}
+	if err := records.Tidy(); err != nil {
+		s.warn(err.Error())
+	}
+	journal, warning := run.OpenJournal(records.JournalFile())
+	if warning != "" {
+		s.warn(warning)
+	}
+	q := p.query
+	return &run.Run{
+		Builder: s.engine.conn, Records: records, Journal: journal,
+		Slots: q.Slots, FailFast: q.FailFast, Push: q.Push,
+		AuditLog: audit.OpenLog(s.engine.records.AuditFile()),
+	}, nil
+}
+
+// Job is a plan with what its builds need.
+func (s *Session) Job(ctx context.Context, p *Planned) (run.Job, error) {
+	images, err := s.engine.images(ctx)
+	if err != nil {
+		return run.Job{}, err
+	}
+	states, err := s.byteStates(ctx, p)
+	if err != nil {
+		return run.Job{}, err
+	}
+	reqs, err := s.newRequests(ctx, p, states)
+	if err != nil {
+		return run.Job{}, err
+	}
+	job := run.Job{Plan: p.Plan, Images: images, Made: p.Made, States: states, Request: reqs.request, Costs: p.costs()}
+	q := p.query
+	if q.At == "" {
+		job.Settled = reqs.settled
+	}
+	if !q.againstRecords() && !q.NoCache && !q.Pull && !q.Push {
+		job.UpToDate = func(name string) bool {
+			rec := p.Records[name]
+			if rec == nil || !rec.IsOf(states.States[name]) {
+				return false
+			}
+			_, lacks := missing(p.Target.Catalog, name, rec, images)
+			return !lacks
+		}
+	}
+	return job, nil
+}
+
+// ClearUp removes what a killed run left, when this one has nothing to build.
+func (s *Session) ClearUp(ctx context.Context) error {
+	journal, warning := run.OpenJournal(s.engine.records.JournalFile())
+	if warning != "" {
+		s.warn(warning)
+	}
+	if !journal.Unfinished() {
+		return nil
+	}
+	images, err := s.engine.images(ctx)
+	if err != nil {
+		return err
+	}
+	if err := journal.Recover(images); err != nil {
+		return err
+	}
+	_, err = journal.Sweep(ctx, s.engine.conn, images)
+	return err
+}
+
+// SharedTags refuses a plan that would build two different images under one tag.
+func (p *Planned) SharedTags() error {
+	cat := p.Target.Catalog
+	owner := map[string]string{}
+	for _, name := range p.Plan.Rebuilds() {
+		im, _ := cat.Image(name)
+		for _, ref := range im.Refs {
+			if other, ok := owner[ref]; ok {
+				return definitionFault(&impact.Fault{
+					Cause: fmt.Sprintf("%s and %s would both be built as %s", other, name, ref),
+					Hint:  fmt.Sprintf("give one of them another tag, or name one: rebuild %s", other),
+				}, cat)
+			}
+			owner[ref] = name
+		}
+	}
+	return nil
+}
+
+// Audits gives the audits that were kept of the engine's runs, the oldest first. Unknown
+// says why the engine could not be asked who it is: then they are of the one that was
+// used last.
+func (s *Session) Audits(ctx context.Context) (audits []audit.Audit, unknown error, err error) {
+	if _, unknown = s.engine.confirm(ctx); ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	audits, warning, err := audit.OpenLog(s.engine.records.AuditFile()).Read()
+	if warning != "" {
+		s.warn(warning)
+	}
+	return audits, unknown, err
+}

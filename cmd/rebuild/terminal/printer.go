@@ -1,0 +1,141 @@
+// Package terminal is what the program prints with: lines of the answer and of the
+// messages beside it, tables, lines that stay below a log, and a file that is followed.
+// It knows nothing of images: the words are given to it.
+//
+// It promises that the answer alone goes to stdout and all else to stderr, that a warning
+// is printed once, and that no control codes go to what is no terminal.
+package terminal
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// Printer writes all that the program prints. A message is "rebuild: error: what
+// path:line: cause" or "rebuild: warning: …", followed by "rebuild: hint: …" with the
+// exact command or edit that cures it; lower case, no full stop. Its methods may be
+// called concurrently.
+type Printer struct {
+	Out   io.Writer // takes the answer
+	Err   io.Writer // takes all else
+	Color bool      // of the answer
+
+	mu     sync.Mutex
+	warned map[string]bool // guarded by mu: each warning is printed once
+}
+
+// New gives a printer that writes the answer to out, in color if that is a terminal and
+// NO_COLOR is not set.
+func New(out, err io.Writer) *Printer {
+	return &Printer{Out: out, Err: err, Color: IsTerminal(out) && os.Getenv("NO_COLOR") == "", warned: map[string]bool{}}
+}
+
+// IsTerminal tells whether somebody looks at what is written, or writes what is read.
+func IsTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// widthOf is how many columns a terminal has; 0 for what is none.
+func widthOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// Answer writes a line to stdout.
+func (p *Printer) Answer(format string, args ...any) { fmt.Fprintf(p.Out, format+"\n", args...) }
+
+// Message writes a line to stderr.
+func (p *Printer) Message(format string, args ...any) { fmt.Fprintf(p.Err, format+"\n", args...) }
+
+// Note writes what is good to know.
+func (p *Printer) Note(format string, args ...any) { p.Message("rebuild: note: "+format, args...) }
+
+// Warn writes each warning once.
+func (p *Printer) Warn(format string, args ...any) { p.WarnText(fmt.Sprintf(format, args...)) }
+
+// WarnText is Warn for a text.
+func (p *Printer) WarnText(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.warned[text] {
+		p.warned[text] = true
+		fmt.Fprintf(p.Err, "rebuild: warning: %s\n", text)
+	}
+}
+
+// WarnAll is Warn for many texts.
+func (p *Printer) WarnAll(warnings []string) {
+	for _, w := range warnings {
+		p.WarnText(w)
+	}
+}
+
+// Fail writes an error and, unless it is "", the hint that cures it.
+func (p *Printer) Fail(text, hint string) {
+	p.Message("rebuild: error: %s", strings.TrimSpace(text))
+	p.Hint(hint)
+}
+
+// Hint writes what cures the error before it; "" is nothing.
+func (p *Printer) Hint(hint string) {
+	if hint != "" {
+		p.Message("rebuild: hint: %s", hint)
+	}
+}
+
+// JSON writes a value as the whole answer, indented.
+func (p *Printer) JSON(v any) error { return p.encode(v, " ") }
+
+// JSONLine writes a value as the whole answer, in one line.
+func (p *Printer) JSONLine(v any) error { return p.encode(v, "") }
+
+func (p *Printer) encode(v any, indent string) error {
+	enc := json.NewEncoder(p.Out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("cannot print the answer: %w", err)
+	}
+	return nil
+}
+
+// Buffer holds back what goes to stderr until it is known whether it matters: the
+// function that it gives prints it, or forgets it.
+func (p *Printer) Buffer() (end func(print bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stderr, buffered := p.Err, &bytes.Buffer{}
+	p.Err = buffered
+	return func(print bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.Err = stderr; print {
+			_, _ = buffered.WriteTo(stderr) // nobody is left to hear that it cannot be printed
+		} else {
+			clear(p.warned)
+		}
+	}
+}
+
+// Bold is used for names on a terminal.
+func (p *Printer) Bold(s string) string {
+	if !p.Color {
+		return s
+	}
+	return "\x1b[1m" + s + "\x1b[0m"
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"errors"
+	"time"
+
+	"rebuild/docker"
+	"rebuild/docker/run"
+)
+
+// ongoing is a build that runs.
+type ongoing struct {
+	steps *docker.StepLog
+	since time.Time
+	cause *Cause
+}
+
+// Failure is where and why an image could not be built.
+type Failure = run.Failure
+
+// observe notes what a run tells of an image.
+func (l *loop) observe(o observation) {
+	if o.outcome == nil {
+		b := &ongoing{steps: o.steps, since: o.at}
+		e := Building{Image: o.image}
+		if ip := l.newest.Plan.Image(o.image); ip != nil {
+			b.cause = causeOf(ip)
+			e.Cause = b.cause
+			if ip.Estimate != nil {
+				e.Estimate = *ip.Estimate
+			}
+		}
+		l.builds[o.image] = b
+		l.Events(e)
+		return
+	}
+	var cause *Cause
+	if b := l.builds[o.image]; b != nil {
+		cause = b.cause
+		delete(l.builds, o.image)
+	}
+	l.outcome(*o.outcome, cause)
+}
+
+// outcome takes in what became of an image.
+func (l *loop) outcome(o run.Outcome, cause *Cause) {
+	switch o.Status {
+	case run.Built:
+		l.succeeded(o.Image)
+		l.builtAt[o.Image] = time.Now()
+		if l.repeats[o.Image]++; l.repeats[o.Image] >= maxRepeats {
+			l.waiting[o.Image] = waiting{o.State, WaitsRestless}
+		}
+		l.Events(Built{o, cause})
+		if im, ok := l.newest.Target.Catalog.Image(o.Image); ok && im.OnSuccess != "" {
+			l.commands.add(Command{Image: o.Image, Tags: im.Tags, ImageID: o.Result.ImageID, Line: im.OnSuccess})
+		}
+	case run.CutOff:
+		l.succeeded(o.Image)
+		l.Events(CutOff{o.Image})
+	case run.Kept:
+		l.succeeded(o.Image)
+	case run.Superseded:
+		l.Events(Superseded{o.Image})
+	case run.Failed:
+		l.outcomeFailed(o, cause)
+	}
+}
+
+func (l *loop) succeeded(image string) {
+	delete(l.failed, image)
+	delete(l.waiting, image)
+}
+
+func (l *loop) outcomeFailed(o run.Outcome, cause *Cause) {
+	var gone *docker.Unreachable
+	if errors.As(o.Err, &gone) {
+		return // the run ends by it
+	}
+	f := o.Failure(l.newest.Plan.Image(o.Image))
+	// With files that were edited meanwhile nobody knows what failed, and it is tried
+	// again.
+	if l.repeats[o.Image]++; !o.Edited || l.repeats[o.Image] >= maxRepeats {
+		l.failed[o.Image], l.waiting[o.Image] = f, waiting{o.State, WaitsFailed}
+		l.renewUpdate()
+	}
+	l.Events(Failed{o.Image, f, cause})
+}
