@@ -64,7 +64,7 @@ func readPush(args []string) (hooks.Push, error) {
 		if push, ok := hooks.FromPreCommit(os.Getenv); ok {
 			return push, nil
 		}
-		if terminal.IsTerminal(os.Stdin) {
+		if terminal.IsDevice(os.Stdin) { // git gives a pipe, also when it is empty
 			return hooks.Push{}, hinted{errors.New("pre-push: git gives the refs on standard input"), "git push --dry-run runs the hook and pushes nothing"}
 		}
 	}

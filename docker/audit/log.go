@@ -113,7 +113,7 @@ func (l *Log) Read() (audits []Audit, warning string, err error) {
 	case p.damaged > 0:
 		warning = fmt.Sprintf("%d of the audits that were kept cannot be read, first %s:%v", p.damaged+p.others, l.path, p.first)
 	case p.others > 0:
-		warning = fmt.Sprintf("%d audits of another version of rebuild are left out: %s", p.others, l.path)
+		warning = fmt.Sprintf("audits of another version of rebuild are left out, %d: %s", p.others, l.path)
 	}
 	return p.audits, warning, nil
 }
@@ -154,6 +154,9 @@ func parseAudit(line []byte) (Audit, error) {
 	var head struct{ Version int }
 	if err := json.Unmarshal(line, &head); err != nil {
 		return Audit{}, fmt.Errorf("damaged: %w", err)
+	}
+	if head.Version <= 0 {
+		return Audit{}, errors.New("damaged: it has no version")
 	}
 	if head.Version != version {
 		return Audit{}, fmt.Errorf("%w: %d, not %d", errVersion, head.Version, version)

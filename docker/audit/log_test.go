@@ -132,7 +132,7 @@ func TestAuditLogOfAnotherVersion(t *testing.T) {
 	}
 	for n := range 3 {
 		audits, warning, err := log.Read()
-		if want := "7 audits of another version of rebuild are left out: " + log.path; len(audits) != n || warning != want || err != nil {
+		if want := "audits of another version of rebuild are left out, 7: " + log.path; len(audits) != n || warning != want || err != nil {
 			t.Errorf("%d audits, warning %q, error %v", len(audits), warning, err)
 		}
 		if err := log.Append(someAudit(n)); err != nil {

@@ -43,6 +43,12 @@ func IsTerminal(file any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// IsDevice tells of a terminal, and of the null device: nobody has put anything into it.
+func IsDevice(f *os.File) bool {
+	fi, err := f.Stat()
+	return err == nil && fi.Mode()&os.ModeCharDevice != 0
+}
+
 // widthOf is how many columns a terminal has; 0 for what is none.
 func widthOf(w io.Writer) int {
 	f, ok := w.(*os.File)
