@@ -11,7 +11,6 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
-	"rebuild/docker/record"
 	"rebuild/watch/daemon"
 )
 
@@ -42,8 +41,7 @@ func logsCommand(p *terminal.Printer) *cobra.Command {
 			out = consoleLog(p.Out, p.Color)
 		}
 		if len(args) == 1 {
-			dir := filepath.Join(s.State, "records")
-			path = record.Open(dir, record.LastEngine(dir)).LogFile(args[0])
+			path = s.LogFile(args[0])
 		}
 		err := terminal.Follow(ctx, path, out, follow)
 		if errors.Is(err, os.ErrNotExist) && len(args) == 1 {

@@ -16,12 +16,12 @@ import (
 	"rebuild/impact/llb"
 )
 
-// RunIsolated carries a plan out beside what the user works with: no tag moves, no
+// runIsolated carries a plan out beside what the user works with: no tag moves, no
 // record changes. Images are built under references of their own, so that each is
 // built on the parents of the same commit, and these are taken away again; what the
 // builds ran stays in BuildKit's cache.
-func (s *Session) RunIsolated(ctx context.Context, p *Planned, progress *docker.Progress) (*run.Report, error) {
-	r, err := s.newRun(ctx, p, s.isolatedRecords())
+func (s *Session) runIsolated(ctx context.Context, p *Planned, progress *docker.Progress) (*run.Report, error) {
+	r, err := s.runWith(p, s.isolatedRecords())
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (s *Session) RunPushed(ctx context.Context, p *Planned, commit string, tag 
 	if tag && p.SharedTags() == nil {
 		report, err = s.Run(ctx, p, progress)
 	} else {
-		report, err = s.RunIsolated(ctx, p, progress)
+		report, err = s.runIsolated(ctx, p, progress)
 	}
 	if report != nil {
 		if err := s.noteChecked(p, report); err != nil {

@@ -20,7 +20,7 @@ func (s *Session) Run(ctx context.Context, p *Planned, progress *docker.Progress
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.NewRun(ctx, p, job)
+	r, err := s.newRun(ctx, p, job)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Session) RunLocked(ctx context.Context, p *Planned, job run.Job, f Foll
 	if waited {
 		return nil, true, nil
 	}
-	r, err := s.NewRun(ctx, p, job)
+	r, err := s.newRun(ctx, p, job)
 	if err != nil {
 		return nil, false, err
 	}
@@ -62,10 +62,10 @@ func (s *Session) RunLocked(ctx context.Context, p *Planned, job run.Job, f Foll
 	return report, false, err
 }
 
-// NewRun readies a run of a job for a plan, under the run's lock, and clears up after one
+// newRun readies a run of a job for a plan, under the run's lock, and clears up after one
 // that was killed.
-func (s *Session) NewRun(ctx context.Context, p *Planned, job run.Job) (*run.Run, error) {
-	r, err := s.newRun(ctx, p, s.engine.records)
+func (s *Session) newRun(ctx context.Context, p *Planned, job run.Job) (*run.Run, error) {
+	r, err := s.runWith(p, s.engine.records)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (s *Session) NewRun(ctx context.Context, p *Planned, job run.Job) (*run.Run
 	return r, nil
 }
 
-// newRun readies a run that keeps its records in a store.
-func (s *Session) newRun(_ context.Context, p *Planned, records *record.Store) (*run.Run, error) {
+// runWith readies a run that keeps its records in a store.
+func (s *Session) runWith(p *Planned, records *record.Store) (*run.Run, error) {
 	if err := record.UseEngine(s.engine.dir, s.engine.id); err != nil {
 		return nil, err
 	}
