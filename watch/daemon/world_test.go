@@ -305,10 +305,11 @@ func (w *world) plan(ctx context.Context, good *impact.Catalog) *Planned {
 		w.unsettled--
 	}
 
+	planTime := w.planTime
 	w.mu.Unlock()
 	select {
 	case <-ctx.Done():
-	case <-time.After(w.planTime):
+	case <-time.After(planTime):
 	}
 	w.mu.Lock()
 
