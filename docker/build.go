@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type build struct {
 	configs       map[string][]byte // what the frontend made, by metadata key
 	frontendErr   error             // of the frontend, before the engine has repeated it as mere text
 	warnings      []string
+	cutOff        bool // its end was not waited for
 }
 
 // Build builds one image. The error is a *BuildFailure, *Canceled or
@@ -38,9 +40,12 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 	b := &build{engine: e, req: &req, steps: NewStepLog(), configs: map[string][]byte{}}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = &Canceled{Image: req.Image.Name, Cause: context.Cause(ctx)}
+			err = b.canceled(ctx)
 		}
 	}()
+	if req.ID == "" {
+		req.ID = rand.Text()
+	}
 	if b.manifestStore, err = e.manifestStore(ctx); err != nil {
 		return nil, err
 	}
@@ -78,6 +83,10 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 	return result, nil
 }
 
+func (b *build) canceled(ctx context.Context) *Canceled {
+	return &Canceled{Image: b.req.Image.Name, Cause: context.Cause(ctx), Ended: !b.cutOff}
+}
+
 // solveOpt says the request in BuildKit's words.
 func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	failed := func(err error) (client.SolveOpt, error) {
@@ -92,7 +101,7 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 		return failed(err)
 	}
 	b.addProxies(attrs)
-	so := client.SolveOpt{FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
+	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
 	if err := addContexts(&so, b.req); err != nil {
 		return failed(err)
 	}
@@ -177,11 +186,15 @@ func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveRes
 			return
 		case <-ctx.Done():
 		}
+		follow := b.engine.follow(b.req.ID) // an old engine tells the end only to who listens by then
 		timer := time.NewTimer(closeAfter)
 		defer timer.Stop()
 		select {
 		case <-done:
+			follow.stop()
 		case <-timer.C:
+			b.cutOff = true
+			b.engine.cutOff.Store(b.req.ID, follow)
 			_ = b.link.Close() // what it says no longer matters
 		}
 	}()

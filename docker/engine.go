@@ -50,6 +50,8 @@ type Engine struct {
 	api      *client.Client // nil for a builder
 	config   *configfile.ConfigFile
 
+	cutOff sync.Map // Request.ID -> *following, of builds that were cut off
+
 	mu   sync.Mutex   // guards info
 	info *system.Info // what the engine says of itself, once it was asked
 }

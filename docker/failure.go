@@ -41,6 +41,7 @@ func (f *BuildFailure) Unwrap() error { return f.Cause }
 type Canceled struct {
 	Image string
 	Cause error
+	Ended bool // for certain; else the engine may still work on it: Engine.Ended waits
 }
 
 // Error implements error.
@@ -56,7 +57,7 @@ const pingTimeout = 2 * time.Second
 // explain types the error of a build.
 func (b *build) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &Canceled{Image: b.req.Image.Name, Cause: context.Cause(ctx)}
+		return b.canceled(ctx)
 	}
 	if b.frontendErr != nil && b.link.whyLost() == nil {
 		err = b.frontendErr

@@ -12,6 +12,7 @@ import (
 // Request is one image to build.
 type Request struct {
 	Image impact.Image
+	ID    string // of this build, by which Ended finds it; "": a new one
 
 	// Dockerfile is its final text. Nil with a remote context: the Dockerfile is
 	// read there.

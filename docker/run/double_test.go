@@ -43,11 +43,12 @@ type double struct {
 	calls  int               // of Images
 	tries  int               // of RemoveUntagged
 
-	stubborn map[string]bool // images that are made and tagged although their build is cancelled
-	gone     error           // what every call fails with: the engine went away
-	lost     chan struct{}   // closed by lose
-	noList   error           // what Images fails with
-	builder  bool            // it is a buildkitd: it holds no images
+	stubborn map[string]bool          // images that are made and tagged a while after their build was cancelled
+	late     map[string]chan struct{} // those builds that go on, by id; closed at their end
+	gone     error                    // what every call fails with: the engine went away
+	lost     chan struct{}            // closed by lose
+	noList   error                    // what Images fails with
+	builder  bool                     // it is a buildkitd: it holds no images
 	version  string
 	fails    map[string]error // what builds fail with before they begin, by image
 	entries  []docker.CacheEntry
@@ -72,7 +73,7 @@ type span struct {
 func newDouble() *double {
 	return &double{
 		images: map[string]*stored{}, refs: map[string]string{}, cache: map[string]string{}, used: map[string]bool{},
-		active: map[string]int{}, stubborn: map[string]bool{}, lost: make(chan struct{}), fails: map[string]error{}, version: "20.10.24",
+		active: map[string]int{}, stubborn: map[string]bool{}, lost: make(chan struct{}), late: map[string]chan struct{}{}, fails: map[string]error{}, version: "20.10.24",
 	}
 }
 
@@ -163,11 +164,37 @@ func (d *double) build(ctx context.Context, req docker.Request, s *span) (*docke
 			steps = append(steps, step)
 		}
 	}
-	res := d.export(req, chain, impact.Digest(hash(append(config, "config")...)), steps)
+	export := func() *docker.Result {
+		return d.export(req, chain, impact.Digest(hash(append(config, "config")...)), steps)
+	}
 	if cut != nil {
+		end := make(chan struct{})
+		d.mu.Lock()
+		d.late[req.ID] = end
+		d.mu.Unlock()
+		go func() {
+			time.Sleep(time.Second)
+			export()
+			close(end)
+		}()
 		return nil, cut
 	}
-	return res, nil
+	return export(), nil
+}
+
+// Ended implements run.Builder.
+func (d *double) Ended(_ context.Context, builds ...string) error {
+	for _, id := range builds {
+		d.mu.Lock()
+		end := d.late[id]
+		d.mu.Unlock()
+		if end != nil {
+			<-end
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone
 }
 
 // finishes tells whether an image is made although its build is cancelled.

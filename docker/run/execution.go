@@ -345,9 +345,10 @@ func (x *execution) sweep(ctx context.Context) {
 	if x.report.Count(Built) == 0 && !x.Journal.Unfinished() {
 		return
 	}
-	now, err := x.Builder.Images(ctx)
+	err := x.Journal.Recover(ctx, x.Builder)
+	var now docker.Images
 	if err == nil {
-		err = x.Journal.Recover(now)
+		now, err = x.Builder.Images(ctx)
 	}
 	if err == nil {
 		x.report.Removed, err = x.Journal.Sweep(ctx, x.Builder, now)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -95,16 +96,19 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 	}
 	req.Progress = shown
 	now := b.job.Images
-	if b.of.Journal.uncertain(b.name) {
-		if now, err = b.of.Builder.Images(ctx); err != nil {
+	if before, open := b.of.Journal.uncertain(b.name); open {
+		if now, err = afterEnd(ctx, b.of.Builder, before); err != nil {
 			return nil, err
 		}
 	}
-	if err := b.of.Journal.begin(b.name, req.Refs, now); err != nil {
+	req.ID = rand.Text()
+	if err := b.of.Journal.begin(b.name, req.ID, req.Refs, now); err != nil {
 		return nil, err
 	}
 	res, err := b.of.Builder.Build(ctx, req)
-	if cutOff(err) {
+	if ended, cut := cutOff(err); cut && ended {
+		return nil, errors.Join(err, b.of.Journal.ended(b.name))
+	} else if cut {
 		return nil, err
 	}
 	id := ""
@@ -117,12 +121,15 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 	return res, err
 }
 
-// cutOff tells whether the end of a build was not waited for: only the engine knows
-// whether it made an image.
-func cutOff(err error) bool {
+// cutOff tells whether only the engine knows if a build made an image, and whether the
+// build has ended there.
+func cutOff(err error) (ended, cut bool) {
 	var canceled *docker.Canceled
+	if errors.As(err, &canceled) {
+		return canceled.Ended, true
+	}
 	var gone *docker.Unreachable
-	return errors.As(err, &canceled) || errors.As(err, &gone)
+	return false, errors.As(err, &gone)
 }
 
 // planned lists the steps of the plan that were executed, and no others: BuildKit

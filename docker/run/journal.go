@@ -30,6 +30,7 @@ type Journal struct {
 
 // building is a build whose end is not yet written down.
 type building struct {
+	ID     string            `json:"id,omitempty"` // docker.Request's; "": the engine has ended it
 	Refs   []string          `json:"refs"`
 	Before map[string]string `json:"before"` // reference -> the image it named
 }
@@ -81,18 +82,18 @@ func readJournal(path string) (file journalFile, err error) {
 	return file, nil
 }
 
-// uncertain tells whether an image's build before was cut off, so that nobody knows yet
+// uncertain gives an image's build before when that was cut off, so that nobody knows yet
 // what it made: an engine may finish and tag an image that is not waited for any more.
-func (j *Journal) uncertain(image string) bool {
+func (j *Journal) uncertain(image string) (building, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, open := j.open[image]
-	return open
+	before, open := j.open[image]
+	return before, open
 }
 
 // begin is written before a build that takes refs from the images that have them
-// now. When the build before was cut off, now must have been listed since.
-func (j *Journal) begin(image string, refs []string, now docker.Images) error {
+// now. When the build before was cut off, now must have been listed since its end (afterEnd).
+func (j *Journal) begin(image, id string, refs []string, now docker.Images) error {
 	before := map[string]string{}
 	for _, ref := range refs {
 		if id := now.ID(ref); id != "" {
@@ -102,7 +103,7 @@ func (j *Journal) begin(image string, refs []string, now docker.Images) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.recover(image, now)
-	j.open[image] = building{Refs: slices.Clone(refs), Before: before}
+	j.open[image] = building{ID: id, Refs: slices.Clone(refs), Before: before}
 	return j.save()
 }
 
@@ -115,6 +116,18 @@ func (j *Journal) end(image, id string) error {
 	delete(j.open, image)
 	if id != "" {
 		j.add(image, id)
+	}
+	return j.save()
+}
+
+// ended is written after a build that was cut off, and which the engine has ended all the
+// same: what it made is found without waiting.
+func (j *Journal) ended(image string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if b, open := j.open[image]; open {
+		b.ID = ""
+		j.open[image] = b
 	}
 	return j.save()
 }
@@ -143,20 +156,41 @@ func (j *Journal) save() error {
 	return nil
 }
 
-// Recover is called when no build is under way, with what the engine has: what a
-// killed run, or a build that was cut off, made is known by the references that open
-// builds moved.
-func (j *Journal) Recover(now docker.Images) error {
+// Recover is called when this run has no build under way: what a killed run, or a build
+// that was cut off, made is known by the references that open builds moved.
+func (j *Journal) Recover(ctx context.Context, b Builder) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.open) == 0 {
 		return nil
+	}
+	now, err := afterEnd(ctx, b, slices.Collect(maps.Values(j.open))...)
+	if err != nil {
+		return err
 	}
 	for image := range j.open {
 		j.recover(image, now)
 	}
 	clear(j.open)
 	return j.save()
+}
+
+// afterEnd lists what the engine has once it works on none of the builds any more: an image
+// that one of them makes later would take a reference that a newer build moves on, and be
+// left without a tag and unknown.
+func afterEnd(ctx context.Context, b Builder, builds ...building) (docker.Images, error) {
+	var ids []string
+	for _, open := range builds {
+		if open.ID != "" {
+			ids = append(ids, open.ID)
+		}
+	}
+	if len(ids) > 0 {
+		if err := b.Ended(ctx, ids...); err != nil {
+			return docker.Images{}, err
+		}
+	}
+	return b.Images(ctx)
 }
 
 // recover needs j.mu.

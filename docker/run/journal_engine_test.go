@@ -134,7 +134,7 @@ func TestSweepAfterKill(t *testing.T) {
 	}
 	lost := b.build()
 	next := b.open()
-	if err := next.Recover(b.images()); err != nil {
+	if err := next.Recover(t.Context(), b.e); err != nil {
 		t.Fatal(err)
 	}
 	b.sweep(next, first)
@@ -166,7 +166,7 @@ func TestSweepAfterCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.build()
-	if err := j.Recover(b.images()); err != nil {
+	if err := j.Recover(t.Context(), b.e); err != nil {
 		t.Fatal(err)
 	}
 	b.sweep(j, third)

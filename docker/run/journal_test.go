@@ -196,7 +196,7 @@ func TestRecover(t *testing.T) {
 	if !next.Unfinished() || !next.Uncertain("app") || next.Uncertain("other") {
 		t.Error("the killed build is not known")
 	}
-	if err := next.Recover(s.images()); err != nil {
+	if err := next.Recover(t.Context(), s.double); err != nil {
 		t.Fatal(err)
 	}
 	if next.Unfinished() || s.open().Unfinished() {
@@ -209,7 +209,7 @@ func TestRecover(t *testing.T) {
 	// One that made nothing leaves what was there.
 	s.begin(s.open(), "app")
 	next = s.open()
-	if err := next.Recover(s.images()); err != nil {
+	if err := next.Recover(t.Context(), s.double); err != nil {
 		t.Fatal(err)
 	}
 	s.sweep(next)
@@ -253,7 +253,7 @@ func TestDamagedJournal(t *testing.T) {
 			t.Errorf("%q: warning %q", bad, warning)
 		}
 		s.sweep(j)
-		if err := errors.Join(j.Begin("a", nil, none), j.Recover(none), j.End("a", "")); err != nil {
+		if err := errors.Join(j.Begin("a", nil, none), j.Recover(t.Context(), newDouble()), j.End("a", "")); err != nil {
 			t.Errorf("%q: %v", bad, err)
 		}
 		s.open()
@@ -277,7 +277,7 @@ func TestJournalIsNotWritten(t *testing.T) {
 	if err := j.Begin("app", nil, s.images()); !named(err) {
 		t.Errorf("begin: %v", err)
 	}
-	if err := j.Recover(s.images()); !named(err) {
+	if err := j.Recover(t.Context(), s.double); !named(err) {
 		t.Errorf("recover: %v", err)
 	}
 	if err := j.End("app", ""); !named(err) {

@@ -20,6 +20,8 @@ type Builder interface {
 	// Build builds one image. The error is a *docker.BuildFailure, *docker.Canceled or
 	// *docker.Unreachable, or says what is wrong with the request.
 	Build(ctx context.Context, req docker.Request) (*docker.Result, error)
+	// Ended waits until it works on none of the builds any more, by Request.ID.
+	Ended(ctx context.Context, builds ...string) error
 	// Images lists what the engine has, in one call; of a buildkitd it is not known.
 	Images(ctx context.Context) (docker.Images, error)
 	// RemoveUntagged removes an image that has no tag; gone is false when something

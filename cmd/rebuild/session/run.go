@@ -69,11 +69,7 @@ func (s *Session) newRun(ctx context.Context, p *Planned, job run.Job) (*run.Run
 	if err != nil {
 		return nil, err
 	}
-	images, err := s.engine.images(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.Journal.Recover(images); err != nil {
+	if err := r.Journal.Recover(ctx, s.engine.conn); err != nil {
 		return nil, err
 	}
 	r.Job = job
@@ -141,11 +137,11 @@ func (s *Session) ClearUp(ctx context.Context) error {
 	if !journal.Unfinished() {
 		return nil
 	}
-	images, err := s.engine.images(ctx)
-	if err != nil {
+	if err := journal.Recover(ctx, s.engine.conn); err != nil {
 		return err
 	}
-	if err := journal.Recover(images); err != nil {
+	images, err := s.engine.conn.Images(ctx)
+	if err != nil {
 		return err
 	}
 	_, err = journal.Sweep(ctx, s.engine.conn, images)
