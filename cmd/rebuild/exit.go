@@ -60,6 +60,7 @@ func hintOf(err error) string {
 		fault   *impact.Fault
 		gone    *docker.Unreachable
 		shallow *tree.ShallowError
+		missing *tree.RevisionError
 	)
 	switch {
 	case errors.As(err, &h):
@@ -70,6 +71,8 @@ func hintOf(err error) string {
 		return gone.Hint
 	case errors.As(err, &shallow):
 		return shallow.Command
+	case errors.As(err, &missing):
+		return missing.Command
 	}
 	return ""
 }

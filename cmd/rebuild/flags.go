@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,7 +60,7 @@ func (f *flags) where(p *pflag.FlagSet) {
 
 // which declares which images there are, and which of them are meant, at which tree.
 func (f *flags) which(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.said.At, "at", "", "look at the tree of commit `REV` instead of the working tree")
+	cmd.Flags().Var(&word{&f.said.At}, "at", "look at the tree of commit `REV` instead of the working tree")
 	f.images(cmd)
 }
 
@@ -76,7 +78,7 @@ func (f *flags) what(cmd *cobra.Command) {
 	f.which(cmd)
 	f.some(cmd)
 	p := cmd.Flags()
-	p.StringVar(&f.said.Since, "since", "", "what changed since the merge base of `REV` and HEAD")
+	p.Var(&word{&f.said.Since}, "since", "what changed since the merge base of `REV` and HEAD")
 	p.BoolVar(&f.said.NoCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.said.Pull, "pull", false, "ask registries for newer base images")
 }
@@ -87,7 +89,8 @@ func (f *flags) some(cmd *cobra.Command) {
 	p.StringArrayVar(&f.said.Phases, "phase", nil, "only images of phase `NAME` (may be repeated)")
 	p.StringArrayVar(&f.said.SkipPhases, "skip-phase", nil, "no images of phase `NAME` (may be repeated)")
 	p.BoolVar(&f.said.SkipOptional, "skip-optional", false, "no images of optional phases")
-	p.IntVarP(&f.said.Slots, "parallel", "j", defaultSlots(), "build at most `N` images at once")
+	f.said.Slots = defaultSlots()
+	p.VarP(&positive{&f.said.Slots}, "parallel", "j", "build at most `N` images at once")
 }
 
 // defaultSlots leaves BuildKit, which runs the steps of each build in parallel by
@@ -111,6 +114,35 @@ func pairs(flag string, given []string) (map[string]string, error) {
 		m[name] = value
 	}
 	return m, nil
+}
+
+// word is a flag's text that is not empty: an unset variable of a script is no value.
+type word struct{ text *string }
+
+func (w *word) String() string { return *w.text }
+
+func (w *word) Type() string { return "string" }
+
+func (w *word) Set(text string) error {
+	if *w.text = text; text == "" {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+// positive is a flag's number, of at least one.
+type positive struct{ n *int }
+
+func (p *positive) String() string { return strconv.Itoa(*p.n) }
+
+func (p *positive) Type() string { return "int" }
+
+func (p *positive) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if *p.n = n; err != nil || n < 1 {
+		return errors.New("want a number of at least 1")
+	}
+	return nil
 }
 
 // oneOf checks a flag's value.

@@ -77,7 +77,7 @@ func (c *pushCheck) run(ctx context.Context, place session.Place, push hooks.Pus
 	}
 	defer c.s.Close()
 	if c.s.Repo == nil {
-		return false, fmt.Errorf("%s: %w with a working tree", c.s.Root, tree.ErrNotRepository)
+		return false, fmt.Errorf("%s: %w", c.s.Root, tree.ErrNotRepository)
 	}
 	return prepush.Run(ctx, push, prepush.Options{
 		Mode: prepush.Mode(c.mode), Budget: c.budget, Strict: c.strict, Slots: c.query.Slots, CachedSeconds: session.CachedSeconds,

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact/catalog"
 )
 
 // version is set by the linker; a plain "go install" has the module's.
@@ -41,12 +44,14 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, images []string) error {
+			run := runBuild
 			if f.dryRun {
-				return runPlan(cmd.Context(), p, f, images)
+				run = runPlan
 			}
-			return runBuild(cmd.Context(), p, f, images)
+			return mistyped(cmd, run(cmd.Context(), p, f, images))
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetArgs(args)
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
@@ -66,6 +71,19 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}
 	return root
+}
+
+// mistyped adds the verb that a name of no image may have been meant as.
+func mistyped(root *cobra.Command, err error) error {
+	var unknown *catalog.UnknownImage
+	if !errors.As(err, &unknown) || unknown.Name == "" {
+		return err
+	}
+	verbs := root.SuggestionsFor(unknown.Name)
+	if len(verbs) == 0 {
+		return err
+	}
+	return hinted{err, root.Name() + " " + strings.Join(verbs, ", "+root.Name()+" ")}
 }
 
 func runFlags(f *flags, cmd *cobra.Command) {

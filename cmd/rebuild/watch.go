@@ -87,7 +87,9 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	if err != nil {
 		return err
 	}
-	err = s.CheckNames(ctx, q)
+	if err = s.NeedWorktree(); err == nil {
+		err = s.CheckNames(ctx, q)
+	}
 	s.Close() // each planning opens one anew
 	if err != nil {
 		return err

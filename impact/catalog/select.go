@@ -53,11 +53,20 @@ func selected(cat impact.Catalog, arg string) ([]string, error) {
 	if isPattern(arg) {
 		return byPattern(cat, arg)
 	}
-	return nil, &impact.Fault{
+	return nil, &UnknownImage{Name: arg, Fault: &impact.Fault{
 		Cause: fmt.Sprintf("unknown image %q%s", arg, didYouMean(arg, known(cat))),
 		Hint:  "rebuild graph lists the images",
-	}
+	}}
 }
+
+// UnknownImage says that an argument names no image, group or tag.
+type UnknownImage struct {
+	Name string
+	*impact.Fault
+}
+
+// Unwrap gives the fault.
+func (u *UnknownImage) Unwrap() error { return u.Fault }
 
 func byPattern(cat impact.Catalog, pattern string) ([]string, error) {
 	if err := badPattern(pattern); err != nil {

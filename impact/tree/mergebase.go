@@ -94,13 +94,9 @@ func (r *Repository) shallowCommits() (map[string]bool, error) {
 // deepen is the command that fetches the rest of the history.
 func (r *Repository) deepen(ctx context.Context) string {
 	command := "git fetch --unshallow"
-	remotes, err := r.git.run(ctx, "remote")
-	if err != nil {
-		return command
-	}
 	// Without a name git asks the branch's remote or origin; one that has another
 	// name must be said.
-	if names := strings.Fields(string(remotes)); len(names) == 1 && names[0] != "origin" {
+	if names, err := r.remotes(ctx); err == nil && len(names) == 1 && names[0] != "origin" {
 		return command + " " + names[0]
 	}
 	return command

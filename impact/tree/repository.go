@@ -20,8 +20,9 @@ import (
 // ErrNotRepository says that a folder lies in no git repository.
 var ErrNotRepository = errors.New("not a git repository")
 
-// Repository is a git repository with a working tree.
+// Repository is a git repository, with a working tree or bare.
 type Repository struct {
+	Bare      bool   // there are only commits; Root is GitDir
 	Root      string // top of the working tree, as a path of the system
 	Prefix    string // slash path from Root of the folder that was opened; "." is Root
 	GitDir    string // of this working tree
@@ -36,12 +37,6 @@ type Repository struct {
 	mu    sync.Mutex
 	trees map[string][]treeEntry // guarded by mu: trees that were read, by id
 }
-
-// RevisionError says that a revision names no commit.
-type RevisionError struct{ Rev string }
-
-// Error implements error.
-func (e *RevisionError) Error() string { return fmt.Sprintf("revision %q does not exist", e.Rev) }
 
 // Open finds the repository that dir lies in, whatever the environment says: git
 // points GIT_DIR at another one while it runs a hook.
@@ -61,6 +56,11 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	eg, egctx := errgroup.WithContext(ctx)
 	eg.Go(func() (err error) {
 		paths, err = here.line(egctx, "rev-parse", "--show-toplevel", "--absolute-git-dir", "--git-common-dir", "--show-prefix")
+		if isBare(err) {
+			r.Bare = true
+			paths, err = here.line(egctx, "rev-parse", "--absolute-git-dir", "--absolute-git-dir", "--git-common-dir")
+			paths += "\n"
+		}
 		return err
 	})
 	eg.Go(func() (err error) {
@@ -82,11 +82,21 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	if r.format, err = formatOf(r.config.get("extensions.objectformat")); err != nil {
 		return nil, fmt.Errorf("repository %s: %w", r.Root, err)
 	}
-	r.git = program{dir: r.Root, repo: []string{"--git-dir=" + r.GitDir, "--work-tree=" + r.Root}}
+	r.git = program{dir: r.Root, repo: []string{"--git-dir=" + r.GitDir}}
+	if !r.Bare {
+		r.git.repo = append(r.git.repo, "--work-tree="+r.Root)
+	}
 	r.objects = sync.OnceValue(r.openObjects)
 	// For those who forget Close: the commands end with the last reference.
 	runtime.AddCleanup(r, (*children).close, r.children)
 	return r, nil
+}
+
+// isBare tells whether git answered that there is no working tree where it looked: in a bare
+// repository, or in the folder of one that its .git file names.
+func isBare(err error) bool {
+	e := (*programError)(nil)
+	return errors.As(err, &e) && strings.Contains(e.stderr, "must be run in a work tree")
 }
 
 // openError says in our words what git says about a folder that it does not open.
@@ -98,8 +108,6 @@ func openError(dir string, err error) error {
 	switch {
 	case strings.Contains(e.stderr, "not a git repository"):
 		return fmt.Errorf("%s: %w", dir, ErrNotRepository)
-	case strings.Contains(e.stderr, "must be run in a work tree"):
-		return fmt.Errorf("%s: %w with a working tree", dir, ErrNotRepository)
 	case strings.Contains(e.stderr, "dubious ownership"):
 		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + dir}
 	}
@@ -122,7 +130,7 @@ func (r *Repository) StateDir() string { return filepath.Join(r.CommonDir, "rebu
 func (r *Repository) Resolve(ctx context.Context, rev string) (string, error) {
 	id, err := r.objects().resolve(ctx, rev)
 	if errors.Is(err, errNoObject) {
-		return "", &RevisionError{rev}
+		return "", &RevisionError{Rev: rev}
 	}
 	return id, err
 }
@@ -140,7 +148,7 @@ func (r *Repository) Commit(ctx context.Context, rev string, view View) (*Commit
 // tracked file is edited.
 func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error) {
 	head, err := r.Resolve(ctx, "HEAD")
-	if unborn := (*RevisionError)(nil); errors.As(err, &unborn) {
+	if unborn := (*RevisionError)(nil); errors.As(err, &unborn) || r.Bare {
 		return false, nil
 	}
 	if err != nil || head != commit {

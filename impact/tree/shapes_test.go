@@ -218,8 +218,8 @@ func TestOpen(t *testing.T) {
 	}
 	bare := realPath(t, t.TempDir())
 	repo{t, bare}.git("init", "-q", "--bare")
-	if _, err := Open(t.Context(), bare); !errors.Is(err, ErrNotRepository) {
-		t.Errorf("bare: %v", err)
+	if got := openRepo(t, bare); !got.Bare || got.Root != bare || got.GitDir != bare || got.CommonDir != bare || got.Prefix != "." {
+		t.Errorf("bare: %+v", got)
 	}
 }
 

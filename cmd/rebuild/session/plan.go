@@ -204,15 +204,20 @@ func (s *Session) findBaseline(ctx context.Context, q Query, view tree.View) (*c
 	if q.Exact && hooks.IsZero(q.Since) {
 		return &commitBaseline{side: impact.Side{Kind: impact.SideNothing}}, nil
 	}
-	base := q.Since
+	since, err := s.known(ctx, q.Since)
+	if err != nil {
+		return nil, err
+	}
+	base := since
 	if !q.Exact {
-		var err error
+		if head, err = s.known(ctx, head); err != nil {
+			return nil, err
+		}
 		if base, err = s.Repo.MergeBase(ctx, base, head); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	b := &commitBaseline{side: impact.Side{Kind: impact.SideCommit, Rev: q.Since, Commit: base}}
+	b := &commitBaseline{side: impact.Side{Kind: impact.SideCommit, Rev: since, Commit: base}}
 	if b.tree, err = s.commit(ctx, base, view); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -14,6 +15,7 @@ type reads struct {
 	mu      sync.Mutex
 	trees   []*tree.Worktree   // guarded by mu: those that were opened
 	outside bool               // guarded by mu: a definition was sought outside of the tree
+	known   map[string]string  // guarded by mu: branches that only a remote has -> how they are known here
 	commits []*tree.CommitTree // guarded by mu: those that the last plan compared
 }
 
@@ -29,8 +31,19 @@ func (s *Session) FoldersRead() []string {
 	return slices.Compact(dirs)
 }
 
+// NeedWorktree refuses a bare repository.
+func (s *Session) NeedWorktree() error {
+	if s.Repo == nil || !s.Repo.Bare {
+		return nil
+	}
+	return &impact.Fault{Cause: s.Root + ": a bare repository has no working tree", Hint: "rebuild plan --since REV --at REV"}
+}
+
 // worktree is the tree of the working tree.
 func (s *Session) worktree(ctx context.Context, view tree.View) (*tree.Worktree, error) {
+	if err := s.NeedWorktree(); err != nil {
+		return nil, err
+	}
 	var (
 		t   *tree.Worktree
 		err error
@@ -46,6 +59,25 @@ func (s *Session) worktree(ctx context.Context, view tree.View) (*tree.Worktree,
 		s.reads.trees = append(s.reads.trees, t)
 	}
 	return t, err
+}
+
+// known gives the revision by which the repository knows what a query calls rev, and says
+// so, once, where it is another.
+func (s *Session) known(ctx context.Context, rev string) (string, error) {
+	name, err := s.Repo.Known(ctx, rev)
+	if err != nil || name == rev {
+		return name, err
+	}
+	s.reads.mu.Lock()
+	defer s.reads.mu.Unlock()
+	if s.reads.known[rev] != name {
+		if s.reads.known == nil {
+			s.reads.known = map[string]string{}
+		}
+		s.reads.known[rev] = name
+		s.warn(fmt.Sprintf("there is no branch %s here: %s is taken", rev, name))
+	}
+	return name, nil
 }
 
 // commit is the tree of a commit, for a plan to compare.
@@ -84,7 +116,11 @@ func (s *Session) noteOutside() {
 // target opens the tree that a query is about, and gives what keeps its stat cache.
 func (s *Session) target(ctx context.Context, q Query, view tree.View) (t tree.Tree, save func() error, err error) {
 	if q.At != "" {
-		t, err = s.commit(ctx, q.At, view)
+		rev, err := s.known(ctx, q.At)
+		if err != nil {
+			return nil, nil, err
+		}
+		t, err = s.commit(ctx, rev, view)
 		return t, func() error { return nil }, err
 	}
 	wt, err := s.worktree(ctx, view)
