@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
 
 	"rebuild/impact"
 	"rebuild/impact/llb"
@@ -30,6 +31,7 @@ type build struct {
 	configs       map[string][]byte // what the frontend made, by metadata key
 	frontendErr   error             // of the frontend, before the engine has repeated it as mere text
 	warnings      []string
+	copiesLink    bool // Result's
 	cutOff        bool // its end was not waited for
 }
 
@@ -80,6 +82,7 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 		}
 	}
 	result.Steps, result.Warnings, result.Duration = b.steps.Steps(), b.warnings, time.Since(begun)
+	result.CopiesLink = b.copiesLink
 	return result, nil
 }
 
@@ -100,6 +103,9 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if err != nil {
 		return failed(err)
 	}
+	if err := b.fits(ctx); err != nil {
+		return failed(err)
+	}
 	b.addProxies(attrs)
 	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
 	if err := addContexts(&so, b.req); err != nil {
@@ -115,6 +121,23 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	}
 	so.Exports = []client.ExportEntry{b.export()}
 	return so, nil
+}
+
+// fits refuses an image for several platforms where the store holds one of an image: the
+// engine itself finds that out at the export, when all of them are built.
+func (b *build) fits(ctx context.Context) error {
+	platforms := b.req.Image.Platforms
+	if b.manifestStore || len(platforms) < 2 {
+		return nil
+	}
+	version, err := b.engine.Version(ctx)
+	if err != nil {
+		return err
+	}
+	return &impact.Fault{
+		Cause: fmt.Sprintf("docker engine %s without the containerd image store holds an image for one platform, not for %s", version, strings.Join(platforms, ", ")),
+		Hint:  fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0]),
+	}
 }
 
 // export is how the image gets to where it is used: the engine's own store, or
@@ -245,7 +268,9 @@ type observed struct {
 }
 
 func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
-	found, err := unsupported(req.Definition, o.BuildOpts().LLBCaps)
+	caps := o.BuildOpts().LLBCaps
+	o.build.copiesLink = caps.Supports(pb.CapMergeOp) != nil // by which the frontend chooses, too
+	found, err := unsupported(req.Definition, caps)
 	if err != nil {
 		return nil, err
 	}

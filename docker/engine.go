@@ -167,7 +167,7 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 	if e.info == nil {
 		info, err := e.api.Info(ctx)
 		if err != nil {
-			return nil, e.failed(ctx, "docker info", err)
+			return nil, e.failed(ctx, "docker info", whole(err))
 		}
 		e.info = &info
 	}
@@ -181,7 +181,7 @@ func (e *Engine) Images(ctx context.Context) (Images, error) {
 	}
 	list, err := e.api.ImageList(ctx, image.ListOptions{})
 	if err != nil {
-		return Images{}, e.failed(ctx, "list images", err)
+		return Images{}, e.failed(ctx, "list images", whole(err))
 	}
 	images := make([]Image, len(list))
 	for i, im := range list {
@@ -317,13 +317,30 @@ func (e *Engine) Close() error {
 	return e.api.Close()
 }
 
+// errNoEngine says that something answers which is no Docker engine.
+var errNoEngine = errors.New("what answers there is no docker engine")
+
+// whole is the error of a question about the whole engine: one that does not know the
+// question is none.
+func whole(err error) error {
+	if cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("%w: %v", errNoEngine, err)
+	}
+	return err
+}
+
+// httpsServer is what a TLS port says to one who speaks plain HTTP (Go's net/http, which
+// the engine serves with).
+const httpsServer = "Client sent an HTTP request to an HTTPS server"
+
 // failed says what was attempted, and types what callers decide by.
 func (e *Engine) failed(ctx context.Context, what string, err error) error {
 	var netErr net.Error
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
-	case client.IsErrConnectionFailed(err), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
+	case client.IsErrConnectionFailed(err), errors.Is(err, errNoEngine), strings.Contains(err.Error(), httpsServer),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
 		return e.endpoint.unreachable(err)
 	case cerrdefs.IsNotFound(err):
 		return fmt.Errorf("%s: %w", what, ErrNoImage)

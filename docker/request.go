@@ -63,6 +63,7 @@ type Result struct {
 	Steps      []Step        // in the order they were announced
 	Warnings   []string
 	Duration   time.Duration
+	CopiesLink bool // the engine's BuildKit cannot merge, and takes COPY --link for a plain copy
 }
 
 // Step is a vertex of the build graph as it ran.

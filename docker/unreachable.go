@@ -35,6 +35,14 @@ func (ep endpoint) hint(cause error) string {
 	scheme, rest, _ := strings.Cut(ep.host, "://")
 	name, isContext := strings.CutPrefix(ep.from, "context ")
 	switch {
+	case strings.Contains(text, httpsServer) && isContext:
+		return "docker context update " + name + " --docker host=" + ep.host + ",ca=ca.pem,cert=cert.pem,key=key.pem"
+	case strings.Contains(text, httpsServer):
+		return "export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=DIR, where DIR has ca.pem, cert.pem and key.pem"
+	case strings.Contains(text, "server gave HTTP response to HTTPS client") && isContext:
+		return "docker context update " + name + " --docker host=" + ep.host
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return "unset DOCKER_TLS_VERIFY DOCKER_TLS, if the engine is to be reached without TLS"
 	case errors.Is(cause, fs.ErrPermission) || strings.Contains(text, "permission denied"):
 		if scheme == "unix" {
 			return "sudo usermod -aG docker $USER, then log in again"

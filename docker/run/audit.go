@@ -2,9 +2,6 @@ package run
 
 import (
 	"context"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"rebuild/docker"
@@ -15,17 +12,17 @@ import (
 // audit compares the run with its plans, and keeps what comes of it. The builder is
 // asked only about a layer that ran although it was predicted to be cached.
 func (x *execution) audit(ctx context.Context) {
-	version := ""
-	if x.fatal == nil && slices.ContainsFunc(x.report.Outcomes, func(o Outcome) bool { return o.Result != nil }) {
-		version, _ = x.Builder.Version(ctx) // known since the first build
-	}
-	in := audit.Input{
-		Before: x.before, Vouching: x.Vouching, Killed: x.Journal.killed,
-		CopiesLink: copiesLink(version), Log: x.AuditLog,
-	}
-
+	in := audit.Input{Before: x.before, Vouching: x.Vouching, Killed: x.Journal.killed, Log: x.AuditLog}
+	built := false
 	for _, o := range x.report.Outcomes {
 		in.Outcomes = append(in.Outcomes, audited(o))
+		if o.Result != nil {
+			built, in.CopiesLink = true, in.CopiesLink || o.Result.CopiesLink
+		}
+	}
+	version := ""
+	if x.fatal == nil && built {
+		version, _ = x.Builder.Version(ctx) // known since the first build
 	}
 	a := audit.Compare(in)
 	if a == nil {
@@ -87,18 +84,6 @@ func baseIDs(images docker.Images, st *impact.State) map[string]string {
 		ids[base.Ref] = images.ID(base.Ref)
 	}
 	return ids
-}
-
-// firstWithMerge is the first engine (Docker's major version) whose BuildKit merges
-// COPY --link instead of copying.
-const firstWithMerge = 23
-
-// copiesLink tells by an engine's version whether it copies. One without a version is a
-// buildkitd, and new enough.
-func copiesLink(version string) bool {
-	major, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(major)
-	return err == nil && n < firstWithMerge
 }
 
 // evidenceTime bounds the asking, also after an interruption: an engine that is busy
