@@ -26,6 +26,7 @@ type built struct {
 	fields   map[string]any
 	tags     []string
 	active   bool // one of its services is in no profile, or in an active one
+	fault    *impact.Fault
 }
 
 // targetName is a service's name as bake words it (buildx sanitizeTargetName).
@@ -67,33 +68,32 @@ func (p *project) images() ([]built, error) {
 		}
 		owner[name] = b.name
 	}
-	for _, b := range out {
-		if err := p.link(b, owner); err != nil {
-			return nil, err
-		}
+	for i := range out {
+		p.link(&out[i], owner)
 	}
 	return out, nil
 }
 
 // link turns the contexts that are services into those of their images.
-func (p *project) link(b built, owner map[string]string) error {
+func (p *project) link(b *built, owner map[string]string) {
 	contexts, _ := b.fields["contexts"].(map[string]string)
 	for _, key := range sortedKeys(contexts) {
 		name, ok := strings.CutPrefix(contexts[key], types.ServicePrefix)
 		if !ok {
 			continue
 		}
-		image, ok := owner[name]
-		if !ok {
-			at := p.places[b.services[0]]
-			if _, known := p.model.Services[name]; known {
-				return at.fault("additional context %q: service %s has no build", key, name)
-			}
-			return at.fault("additional context %q: unknown service %q%s", key, name, didYouMean(name, sortedKeys(p.model.Services)))
+		if image, ok := owner[name]; ok {
+			contexts[key] = "target:" + image
+			continue
 		}
-		contexts[key] = "target:" + image
+		at := p.places[b.services[0]]
+		if _, known := p.model.Services[name]; known {
+			b.fault = at.fault("additional context %q: service %s has no build", key, name)
+		} else {
+			b.fault = at.fault("additional context %q: unknown service %q%s", key, name, didYouMean(name, sortedKeys(p.model.Services)))
+		}
+		return
 	}
-	return nil
 }
 
 func (p *project) compare(a, b string) int {
@@ -287,23 +287,30 @@ func literalMap(m map[string]string) map[string]string {
 	return out
 }
 
+// services are a project's images as bake is given them.
+type services struct {
+	source source
+	places map[string]block         // by image
+	faults map[string]*impact.Fault // of images that bake cannot tell to be wrong
+}
+
 // bakeFile words the project's images as a bake file, with the places of their
 // services. A service whose image has another's name is a group, so that it can
 // be asked for; where a profile is not active, the default group holds the rest.
-func (p *project) bakeFile() (source, map[string]block, error) {
+func (p *project) bakeFile() (services, error) {
 	images, err := p.images()
 	if err != nil {
-		return source{}, nil, err
+		return services{}, err
 	}
 	if len(images) == 0 {
-		return source{}, nil, missing(&impact.Fault{
+		return services{}, missing(&impact.Fault{
 			Path:  p.path,
 			Cause: "no definition found: none of its services has a build",
 			Hint:  "give a service a build, or write a rebuild.yaml that names the images",
 		})
 	}
 	var b bytes.Buffer
-	places := map[string]block{}
+	out := services{places: map[string]block{}, faults: map[string]*impact.Fault{}}
 	groups := map[string]any{}
 	var active []string
 	b.WriteString(`{"target":{`)
@@ -316,10 +323,13 @@ func (p *project) bakeFile() (source, map[string]block, error) {
 		b.WriteByte(':')
 		fields, err := json.Marshal(im.fields)
 		if err != nil {
-			return source{}, nil, p.places[im.services[0]].fault("%v", err)
+			return services{}, p.places[im.services[0]].fault("%v", err)
 		}
 		b.Write(fields)
-		places[im.name] = p.places[im.services[0]]
+		out.places[im.name] = p.places[im.services[0]]
+		if im.fault != nil {
+			out.faults[im.name] = im.fault
+		}
 		for _, s := range im.services[1:] {
 			groups[targetName(s)] = map[string]any{"targets": []string{im.name}}
 		}
@@ -335,11 +345,12 @@ func (p *project) bakeFile() (source, map[string]block, error) {
 	if len(groups) > 0 {
 		dt, err := json.Marshal(groups)
 		if err != nil {
-			return source{}, nil, err
+			return services{}, err
 		}
 		b.WriteString(`,"group":`)
 		b.Write(dt)
 	}
 	b.WriteByte('}')
-	return source{path: p.path + servicesSuffix, data: b.Bytes()}, places, nil
+	out.source = source{path: p.path + servicesSuffix, data: b.Bytes()}
+	return out, nil
 }
