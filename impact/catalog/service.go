@@ -33,7 +33,8 @@ type built struct {
 func targetName(service string) string { return strings.ReplaceAll(service, ".", "_") }
 
 // images merges the services that have one build into one image each. It has the
-// name of the first and the tags of all.
+// name of the first and the tags of all. A service with a tag that is none stays alone,
+// so that the others can be built.
 func (p *project) images() ([]built, error) {
 	names := slices.SortedFunc(maps.Keys(p.model.Services), p.compare)
 	owner := map[string]string{} // service -> name of its image
@@ -49,6 +50,10 @@ func (p *project) images() ([]built, error) {
 		if err != nil {
 			return nil, p.places[name].fault("%v", err)
 		}
+		tags := p.tags(s)
+		if slices.ContainsFunc(tags, notTag) {
+			same = append(same, name...)
+		}
 		i, ok := byBuild[string(same)]
 		if !ok {
 			if i := slices.IndexFunc(out, func(b built) bool { return b.name == targetName(name) }); i >= 0 {
@@ -61,7 +66,7 @@ func (p *project) images() ([]built, error) {
 		b := &out[i]
 		b.services = append(b.services, name)
 		b.active = b.active || p.active(s)
-		for _, tag := range p.tags(s) {
+		for _, tag := range literalsOf(tags) {
 			if !slices.Contains(b.tags, tag) {
 				b.tags = append(b.tags, tag)
 			}
@@ -122,7 +127,12 @@ func (p *project) tags(s types.ServiceConfig) []string {
 	if name == "" {
 		name = p.name + "-" + s.Name
 	}
-	return append([]string{literal(name)}, literalsOf(s.Build.Tags)...)
+	return append([]string{name}, s.Build.Tags...)
+}
+
+func notTag(s string) bool {
+	_, err := normalise(s)
+	return err != nil
 }
 
 // fields words a build as bake does (buildx bake.ParseCompose), with paths of the
