@@ -67,6 +67,9 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 	if err != nil {
 		return nil, in.fault(err)
 	}
+	if len(cfg.Targets) == 0 {
+		return nil, &imageless{path: f.path(), why: "it has no target"}
+	}
 	in.outline.expanded(meta.Renamed["target"])
 	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}}
 	ev.resolve(cfg)

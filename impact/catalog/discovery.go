@@ -145,7 +145,7 @@ func (d *discovery) finding() *finding {
 		}
 		doc.images = append(doc.images, own)
 	}
-	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.leftOut(), d.ambiguities())}
+	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.leftOut(), d.ambiguities(""))}
 }
 
 // leftOut says which files are no images. A vendored tree can hold hundreds.
@@ -157,8 +157,9 @@ func (d *discovery) leftOut() []string {
 	return append(slices.Clone(d.warnings[:enough]), fmt.Sprintf("%d more files that are called like Dockerfiles are left out", len(d.warnings)-enough))
 }
 
-// ambiguities says what no reference and no file makes known.
-func (d *discovery) ambiguities() []string {
+// ambiguities says what no reference and no file makes known. definition is a rebuild.yaml
+// that is there, "" for none.
+func (d *discovery) ambiguities(definition string) []string {
 	var out []string
 	for _, im := range d.images {
 		if len(im.open) > 0 {
@@ -168,7 +169,11 @@ func (d *discovery) ambiguities() []string {
 			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
 		}
 	}
-	if len(out) > 0 {
+	switch {
+	case len(out) == 0:
+	case definition != "":
+		out = append(out, "what is ambiguous is settled by images: in "+definition+": rebuild init --print shows them")
+	default:
 		out = append(out, "what is ambiguous is settled by a rebuild.yaml: rebuild init writes one")
 	}
 	return out

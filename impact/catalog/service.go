@@ -313,11 +313,7 @@ func (p *project) bakeFile() (services, error) {
 		return services{}, err
 	}
 	if len(images) == 0 {
-		return services{}, missing(&impact.Fault{
-			Path:  p.path,
-			Cause: "no definition found: none of its services has a build",
-			Hint:  "give a service a build, or write a rebuild.yaml that names the images",
-		})
+		return services{}, &imageless{path: p.path, why: "none of its services has a build"}
 	}
 	var b bytes.Buffer
 	out := services{places: map[string]block{}, faults: map[string]*impact.Fault{}}
