@@ -23,6 +23,7 @@ type discovery struct {
 type foundImage struct {
 	dockerfile string // from the root of the tree
 	variant    string // of its file name
+	labels     []label
 	recipe     *recipe
 	broken     error // it does not parse
 
