@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/distribution/reference"
+
+	"rebuild/impact"
 )
 
 // Image is what an engine says of one image.
@@ -15,6 +17,12 @@ type Image struct {
 	Tags   []string // as the engine spells them
 
 	Digests []string // references with a digest, as the engine spells them; only in lists
+}
+
+// Shown is the image's content as an engine shows it: root filesystem and config, without
+// times and history. Who builds the same with other tools gets another id.
+func (im Image) Shown() impact.Digest {
+	return impact.DigestOf("shown", append([]string{string(timeless(im.Config))}, im.Chain...)...)
 }
 
 // Images is what an engine had at one moment. The zero value is that of a builder, which

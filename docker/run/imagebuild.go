@@ -159,7 +159,7 @@ func (b *imageBuild) edited(ctx context.Context, begun time.Time) (bool, error) 
 func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (*record.Record, error) {
 	rec := &record.Record{
 		Image: b.name, ImageID: res.ImageID, Refs: b.job.refs(b.name),
-		Parents: b.parents, Chain: res.Chain, Config: res.Config,
+		Parents: b.parents, Chain: res.Chain, Config: res.Config, Shown: res.Shown,
 		Steps: map[string]float64{}, Built: time.Now(),
 	}
 	if b.old != nil {
