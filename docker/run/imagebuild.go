@@ -25,6 +25,7 @@ type imageBuild struct {
 	parents   map[string]impact.Digest // what it takes from each parent
 	blind     bool                     // nobody knows what one of them was built from
 	unplanned unplanned                // set by build
+	refs      []string                 // set by build: those that the image is given
 }
 
 // unplanned is what of a build's request no plan compares.
@@ -88,6 +89,8 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 		return nil, err
 	}
 	b.unplanned = b.unplannedOf(req)
+	b.refs = req.Refs
+	b.refs = req.Refs
 	req.Push = b.of.Push
 	shown := docker.Sinks{b.steps}
 	if b.of.Progress != nil {
@@ -158,7 +161,7 @@ func (b *imageBuild) edited(ctx context.Context, begun time.Time) (bool, error) 
 // an image, since its state holds the layers that this should have.
 func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (*record.Record, error) {
 	rec := &record.Record{
-		Image: b.name, ImageID: res.ImageID, Refs: b.job.refs(b.name),
+		Image: b.name, ImageID: res.ImageID, Refs: b.refs,
 		Parents: b.parents, Chain: res.Chain, Config: res.Config, Shown: res.Shown,
 		Steps: map[string]float64{}, Built: time.Now(),
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"rebuild/docker"
 	"rebuild/docker/record"
@@ -52,7 +53,7 @@ func (s *Session) decide(ctx context.Context, p *Planned, in impact.Inputs, ask 
 // recordFacts adds what the records tell beside the states in them.
 func (e *engine) recordFacts(ctx context.Context, p *Planned, facts *impact.Facts, images docker.Images) {
 	for name, rec := range p.Records {
-		if what, lacks := e.missing(ctx, p.Target.Catalog, name, rec, images); lacks {
+		if what, lacks := e.missing(ctx, p.Target, name, rec, images); lacks {
 			facts.Missing[name] = what
 		}
 		if st := p.Target.States[name]; rec.Failed && st != nil && rec.FailedState == record.StateDigest(st) {
@@ -79,7 +80,7 @@ func (e *engine) needParents(ctx context.Context, p *Planned, lacking map[string
 			if ref := absent(im, images); ref != "" {
 				what, lacks = impact.Missing{Kind: impact.TagAbsent, Ref: ref}, true
 			} else if rec := p.Records[parent]; rec != nil {
-				if what, lacks = e.missing(ctx, p.Target.Catalog, parent, rec, images); !lacks && !rec.IsOf(states.States[parent]) {
+				if what, lacks = e.missing(ctx, p.Target, parent, rec, images); !lacks && !rec.IsOf(states.States[parent]) {
 					what, lacks = impact.Missing{Kind: impact.OtherFiles}, true
 				}
 			}
@@ -107,12 +108,12 @@ func absent(im impact.Image, images docker.Images) string {
 
 // missing says what the engine lacks of what a record promises; lacks is false when it is
 // nothing. An image of the same content that another tool built and tagged is as good.
-func (e *engine) missing(ctx context.Context, cat impact.Catalog, name string, rec *record.Record, images docker.Images) (what impact.Missing, lacks bool) {
-	im, known := cat.Image(name)
+func (e *engine) missing(ctx context.Context, target *impact.Snapshot, name string, rec *record.Record, images docker.Images) (what impact.Missing, lacks bool) {
+	im, known := target.Catalog.Image(name)
 	if !known || rec.ImageID == "" || !images.Known() {
 		return impact.Missing{}, false
 	}
-	for _, ref := range im.Refs {
+	for _, ref := range promised(target, im, rec) {
 		switch id := images.ID(ref); {
 		case id == rec.ImageID || id != "" && e.isSame(ctx, rec, id):
 			continue
@@ -125,6 +126,16 @@ func (e *engine) missing(ctx context.Context, cat impact.Catalog, name string, r
 		}
 	}
 	return impact.Missing{}, false
+}
+
+// promised are the references under which an image is to be there. Those that hold a time
+// are what its build made of them, as long as nothing reads the one of now.
+func promised(target *impact.Snapshot, im impact.Image, rec *record.Record) []string {
+	same := rec.State != nil && slices.Equal(rec.State.Tags, im.Tags) && len(rec.Refs) == len(im.Refs)
+	if same && !slices.Equal(rec.Refs, im.Refs) && len(target.DependentsOf(im.Name)) == 0 {
+		return rec.Refs
+	}
+	return im.Refs
 }
 
 // isSame tells whether an image has the content of the one that a record is about. What

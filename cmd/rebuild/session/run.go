@@ -125,7 +125,7 @@ func (s *Session) Job(ctx context.Context, p *Planned) (run.Job, error) {
 			if rec == nil || !rec.IsOf(states.States[name]) {
 				return false
 			}
-			_, lacks := s.engine.missing(ctx, p.Target.Catalog, name, rec, images)
+			_, lacks := s.engine.missing(ctx, p.Target, name, rec, images)
 			return !lacks
 		}
 	}
