@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -20,9 +21,33 @@ type Image struct {
 }
 
 // Shown is the image's content as an engine shows it: root filesystem and config, without
-// times and history. Who builds the same with other tools gets another id.
-func (im Image) Shown() impact.Digest {
-	return impact.DigestOf("shown", append([]string{string(timeless(im.Config))}, im.Chain...)...)
+// times, history, and some of its labels. Who builds the same with other tools gets another
+// id.
+func (im Image) Shown(without []string) impact.Digest {
+	config := im.Config
+	var fields map[string]any
+	if len(without) > 0 && json.Unmarshal(config, &fields) == nil {
+		if inner, ok := fields["config"].(map[string]any); ok {
+			if labels, ok := inner["Labels"].(map[string]any); ok {
+				maps.DeleteFunc(labels, func(name string, _ any) bool { return slices.Contains(without, name) })
+			}
+		}
+		if out, err := json.Marshal(fields); err == nil {
+			config = out
+		}
+	}
+	return impact.DigestOf("shown", append([]string{string(timeless(config))}, im.Chain...)...)
+}
+
+// Labels are those of the image's config.
+func (im Image) Labels() map[string]string {
+	var shown struct {
+		Config struct{ Labels map[string]string }
+	}
+	if json.Unmarshal(im.Config, &shown) != nil {
+		return nil
+	}
+	return shown.Config.Labels
 }
 
 // Images is what an engine had at one moment. The zero value is that of a builder, which

@@ -145,19 +145,18 @@ func (e *engine) isSame(ctx context.Context, rec *record.Record, id string) bool
 		return false
 	}
 	e.mu.Lock()
-	shown, asked := e.shown[id]
+	im, asked := e.shown[id]
 	e.mu.Unlock()
-	if asked {
-		return shown == rec.Shown
+	if !asked {
+		var err error
+		if im, err = e.conn.Inspect(ctx, id); err != nil {
+			return false
+		}
+		e.mu.Lock()
+		e.shown[id] = im
+		e.mu.Unlock()
 	}
-	im, err := e.conn.Inspect(ctx, id)
-	if err != nil {
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.shown[id] = im.Shown()
-	return e.shown[id] == rec.Shown
+	return im.Shown(rec.Timed) == rec.Shown
 }
 
 // moved finds a parent that is no longer what an image was built on.
