@@ -226,7 +226,7 @@ func (ev *evaluation) override(ctx context.Context, in *input) error {
 			r.Name = name
 			ev.targets[i] = r
 		case ev.faults[name] == nil:
-			return ev.outline.target(name).fault("a group of that name hides it")
+			ev.fault(name, ev.outline.target(name).fault("a group of that name hides it from --set"))
 		}
 	}
 	return nil
