@@ -149,6 +149,7 @@ func TestLinks(t *testing.T) {
 		"folders that say nothing":  {"images/base/docker images/hub/docker", "acme/base", "images/base/docker", ""},
 		"two that fit":              {"a/base b/base", "acme/base", "", "a/base"},
 		"two that fit, one less":    {"a/node/base b/node/base base", "acme/node-base", "", "a/node/base"},
+		"the path of a name":        {"node/base python/base", "example.com/acme/node/base", "node/base", ""},
 		"one that everyone has":     {"python/3.12/slim", "python:3.12-slim", "", "python/3.12/slim"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,6 +177,34 @@ func TestLinks(t *testing.T) {
 				t.Errorf("warnings %q", cat.Warnings)
 			}
 		})
+	}
+}
+
+// TestUnmetReference tells of a reference that would mean an image if its arguments had
+// values, and takes those that are given.
+func TestUnmetReference(t *testing.T) {
+	files := listed{tree{
+		"base/Dockerfile": "FROM alpine\n",
+		"app/Dockerfile":  "ARG NS\nARG V\nFROM ${NS}/base:${V}\n",
+		"own/Dockerfile":  "ARG NAME\nFROM acme/${NAME}\n",
+	}}
+	opt := Options{Env: none, Root: "/r/shop"}
+	cat, err := Load(context.Background(), files, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "base/Dockerfile: ${NS}/base:${V} (app/Dockerfile:3) may mean the image of this file, but has no value: --build-arg NS=... --build-arg V=..."
+	if len(cat.Warnings) != 2 || cat.Warnings[0] != want {
+		t.Errorf("warnings %q", cat.Warnings)
+	}
+	opt.BuildArgs = map[string]string{"NS": "acme", "V": "latest"}
+	if cat, err = Load(context.Background(), files, opt); err != nil || len(cat.Warnings) > 0 {
+		t.Fatalf("%v %q", err, cat.Warnings)
+	}
+	for _, im := range cat.Images {
+		if im.Dockerfile == "base/Dockerfile" && !slices.Equal(im.Tags, []string{"acme/base"}) {
+			t.Errorf("tags %q", im.Tags)
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // discovery is the Dockerfiles of a tree without a definition, and what was made
 // of them.
 type discovery struct {
-	images   []*foundImage // by path
+	args     map[string]string // build arguments
+	images   []*foundImage     // by path
 	warnings []string
 }
 
@@ -34,17 +35,18 @@ type foundImage struct {
 	tags    []string
 	named   string   // the reference that names it, and where it stands
 	doubt   []string // references that may mean it
+	unmet   []string // the same, of those that hold an argument without a value
 }
 
 // discover finds the Dockerfiles of a tree; nil when there are none, or when the
 // tree cannot be listed.
-func discover(ctx context.Context, r *reader) (*finding, error) {
+func discover(ctx context.Context, r *reader, args map[string]string) (*finding, error) {
 	tree, ok := r.files.(Lister)
 	if !ok {
 		return nil, nil
 	}
 	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
-	d := &discovery{}
+	d := &discovery{args: args}
 	if err := d.walk(ctx, l, r, ".", ""); err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant string) e
 	}
 	r.remember(name)
 	im := &foundImage{dockerfile: name, variant: variant}
-	if im.recipe, im.broken = readRecipe(text); im.broken != nil {
+	if im.recipe, im.broken = readRecipe(text, d.args); im.broken != nil {
 		if strings.Contains(im.broken.Error(), "file with no instructions") {
 			d.leave(name, "it is empty")
 			return nil
@@ -168,6 +170,9 @@ func (d *discovery) ambiguities(definition string) []string {
 		}
 		for _, ref := range im.doubt {
 			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
+		}
+		for _, ref := range im.unmet {
+			out = append(out, im.dockerfile+": "+ref)
 		}
 	}
 	switch {

@@ -20,9 +20,9 @@ type claim struct {
 	tag   []string // words of the tag, without "latest"
 	where string   // path:line of the first that makes it
 
-	all      []string   // the words of both
-	tagFirst []string   // the same, those of the tag first
-	releases [][]string // the same, with versions cut short
+	path     []string   // words of the repository's whole path, the name's at its end
+	tagFirst []string   // words of tag and name
+	releases [][]string // words of name and tag, with versions cut short
 	fitting  []fitting
 }
 
@@ -69,6 +69,25 @@ func (d *discovery) infer(root string) {
 		}
 	}
 	d.name(root)
+	d.unmet()
+}
+
+// unmet notes the references that would mean an image if their arguments had values.
+func (d *discovery) unmet() {
+	for _, reader := range d.images {
+		for _, ref := range reader.recipe.open {
+			name, _, _ := strings.Cut(path.Base(ref.text), ":")
+			if strings.ContainsAny(name, "${}@") {
+				continue
+			}
+			c := claim{words: wordsOf(name), path: wordsOf(name)}
+			for _, im := range d.images {
+				if _, m := im.fits(c); m == wholly && im != reader {
+					im.unmet = append(im.unmet, fmt.Sprintf("%s (%s:%d) may mean the image of this file, but has no value: --build-arg %s=...", ref.text, reader.dockerfile, ref.line, strings.Join(ref.lacks, "=... --build-arg ")))
+				}
+			}
+		}
+	}
 }
 
 // claims lists the references of all Dockerfiles, the longest names first. One with
@@ -82,7 +101,7 @@ func (d *discovery) claims() []claim {
 				continue
 			}
 			c := claim{text: reference.FamiliarString(named), repo: named.Name(), where: fmt.Sprintf("%s:%d", im.dockerfile, ref.line)}
-			c.words = wordsOf(path.Base(c.repo))
+			c.words, c.path = wordsOf(path.Base(c.repo)), wordsOf(reference.Path(named))
 			if tagged, ok := named.(reference.Tagged); ok && tagged.Tag() != "latest" {
 				c.tag = wordsOf(tagged.Tag())
 				c.releases = releasesOf(c.words, tagged.Tag())
@@ -96,7 +115,7 @@ func (d *discovery) claims() []claim {
 	}
 	for i := range out {
 		c := &out[i]
-		c.all, c.tagFirst = slices.Concat(c.words, c.tag), slices.Concat(c.tag, c.words)
+		c.tagFirst = slices.Concat(c.tag, c.words)
 		for _, im := range d.images {
 			if n, m := im.fits(*c); m != noMatch {
 				c.fitting = append(c.fitting, fitting{im, n, m})
@@ -196,14 +215,18 @@ func (im *foundImage) fits(c claim) (int, match) {
 			best, kind = n, m
 		}
 	}
+	all := slices.Concat(c.path, c.tag)
+	whole := len(c.words) + len(c.tag)
 	for _, l := range im.labels {
-		switch n := l.covers(c.all); {
-		case n == len(c.all), l.covers(c.tagFirst) == len(c.all):
-			better(len(c.all), wholly)
+		switch n := l.covers(all); {
+		case n >= whole:
+			better(n, wholly)
+		case l.covers(c.tagFirst) == whole:
+			better(whole, wholly)
 		case n > len(c.tag):
 			better(n, byAll)
 		default:
-			better(l.covers(c.words), byRepo)
+			better(l.covers(c.path), byRepo)
 			for _, shorter := range c.releases {
 				if n := l.covers(shorter); n == len(shorter) {
 					better(n, byRelease)

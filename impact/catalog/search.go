@@ -105,7 +105,7 @@ func (s *search) find(ctx context.Context) iter.Seq2[*finding, error] {
 				}
 			}
 		}
-		if f, err := discover(ctx, s.reader); f != nil || err != nil {
+		if f, err := discover(ctx, s.reader, s.opt.BuildArgs); f != nil || err != nil {
 			yield(f, err)
 		}
 	}
@@ -148,7 +148,7 @@ func (s *search) completed(ctx context.Context, f *finding, err error) iter.Seq2
 		if f.docDir != "." { // where the paths of what is found count from
 			return
 		}
-		c, err := discover(ctx, s.reader)
+		c, err := discover(ctx, s.reader, s.opt.BuildArgs)
 		if c != nil {
 			f.doc.images, f.found = c.doc.images, c.found
 			f.warn(slices.Concat(c.found.leftOut(), c.found.ambiguities(f.doc.path))...)
