@@ -314,7 +314,7 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", b.req.Image.Name, err)
 	}
-	r.ImageID, r.Chain = im.ID, im.Chain
+	r.ImageID, r.Chain, r.Made = im.ID, im.Chain, im
 	if config != nil {
 		if r.ConfigJSON, err = withRootFS(config, im.Chain); err != nil {
 			return nil, fmt.Errorf("build %s: image config: %w", b.req.Image.Name, err)

@@ -1,10 +1,13 @@
 package docker
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
 	"github.com/distribution/reference"
+
+	"rebuild/impact"
 )
 
 // Image is what an engine says of one image.
@@ -15,6 +18,36 @@ type Image struct {
 	Tags   []string // as the engine spells them
 
 	Digests []string // references with a digest, as the engine spells them; only in lists
+}
+
+// Shown is the image's content as an engine shows it: root filesystem and config, without
+// times, history, and some of its labels. Who builds the same with other tools gets another
+// id.
+func (im Image) Shown(without []string) impact.Digest {
+	config := im.Config
+	var fields map[string]any
+	if len(without) > 0 && json.Unmarshal(config, &fields) == nil {
+		if inner, ok := fields["config"].(map[string]any); ok {
+			if labels, ok := inner["Labels"].(map[string]any); ok {
+				maps.DeleteFunc(labels, func(name string, _ any) bool { return slices.Contains(without, name) })
+			}
+		}
+		if out, err := json.Marshal(fields); err == nil {
+			config = out
+		}
+	}
+	return impact.DigestOf("shown", append([]string{string(timeless(config))}, im.Chain...)...)
+}
+
+// Labels are those of the image's config.
+func (im Image) Labels() map[string]string {
+	var shown struct {
+		Config struct{ Labels map[string]string }
+	}
+	if json.Unmarshal(im.Config, &shown) != nil {
+		return nil
+	}
+	return shown.Config.Labels
 }
 
 // Images is what an engine had at one moment. The zero value is that of a builder, which

@@ -59,6 +59,7 @@ type Result struct {
 	ImageID    string
 	Chain      []string      // diff ids of the root filesystem; of a builder: the image's digest alone
 	Config     impact.Digest // of the config with its history, without times and root filesystem
+	Made       Image         // as the engine shows it; zero of a builder
 	ConfigJSON []byte        // OCI image config, with history and diff ids; nil for several platforms
 	Steps      []Step        // in the order they were announced
 	Warnings   []string

@@ -72,12 +72,15 @@ func UntaggedRef(name string) string { return "rebuild.local/" + name + ":latest
 
 // Catalog is all images of a repository at one tree, with their phases.
 type Catalog struct {
-	Images   []Image             // by definition order; names are unique
-	Phases   []Phase             // as declared; none: by depth in the image graph
-	Groups   map[string][]string // names on the command line that stand for several images
-	Default  []string            // what is selected without IMAGE; none: all
-	Warnings []string
-	Files    []string // the definition files read, slash paths from the root or absolute
+	Images  []Image             // by definition order; names are unique
+	Phases  []Phase             // as declared; none: by depth in the image graph
+	Groups  map[string][]string // names on the command line that stand for several images
+	Default []string            // what is selected without IMAGE; none: all
+	// BadGroups are groups that name what is not there. The catalog is none the worse for
+	// one, as long as nobody asks for it; "default" is asked for without IMAGE.
+	BadGroups map[string]*Fault `json:",omitempty"`
+	Warnings  []string
+	Files     []string // the definition files read, slash paths from the root or absolute
 }
 
 // Image gives the image of that name.

@@ -39,6 +39,8 @@ type Record struct {
 	Parents  map[string]impact.Digest `json:"parents,omitempty"`  // image -> its output, as it was built on
 	Chain    []string                 `json:"chain,omitempty"`    // diff ids of the root filesystem
 	Config   impact.Digest            `json:"config,omitempty"`   // of the config with its history, without times and root filesystem
+	Shown    impact.Digest            `json:"shown,omitempty"`    // content as the engine shows it, by which an image with another id is known to be the same
+	Timed    []string                 `json:"timed,omitempty"`    // labels that hold a time or a chance: no part of Shown
 	Steps    map[string]float64       `json:"steps,omitempty"`    // step name -> seconds, when it last ran
 	Overhead float64                  `json:"overhead,omitempty"` // seconds that a build took beside its steps, when some ran
 	Built    time.Time                `json:"built,omitzero"`

@@ -26,6 +26,7 @@ type imageBuild struct {
 	parents   map[string]impact.Digest // what it takes from each parent
 	blind     bool                     // nobody knows what one of them was built from
 	unplanned unplanned                // set by build
+	given     docker.Request           // set by build
 }
 
 // unplanned is what of a build's request no plan compares.
@@ -89,6 +90,8 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 		return nil, err
 	}
 	b.unplanned = b.unplannedOf(req)
+	b.given = req
+	b.given = req
 	req.Push = b.of.Push
 	shown := docker.Sinks{b.steps}
 	if b.of.Progress != nil {
@@ -165,9 +168,13 @@ func (b *imageBuild) edited(ctx context.Context, begun time.Time) (bool, error) 
 // an image, since its state holds the layers that this should have.
 func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (*record.Record, error) {
 	rec := &record.Record{
-		Image: b.name, ImageID: res.ImageID, Refs: b.job.refs(b.name),
+		Image: b.name, ImageID: res.ImageID, Refs: b.given.Refs,
 		Parents: b.parents, Chain: res.Chain, Config: res.Config,
 		Steps: map[string]float64{}, Built: time.Now(),
+	}
+	if res.Made.ID != "" {
+		rec.Timed = b.timed(res.Made.Labels())
+		rec.Shown = res.Made.Shown(rec.Timed)
 	}
 	if b.old != nil {
 		maps.Copy(rec.Steps, b.old.Steps)
@@ -185,6 +192,30 @@ func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (
 		rec.State = b.state
 	}
 	return rec, b.of.Records.Save(rec)
+}
+
+// timed are the labels with a value that the definition computed from time or chance, which
+// the next build computes anew.
+func (b *imageBuild) timed(labels map[string]string) []string {
+	fixed, _ := b.job.States.Catalog.Image(b.name)
+	var computed []string
+	for _, of := range []struct{ given, fixed map[string]string }{
+		{b.given.Image.Labels, fixed.Labels}, {b.given.Image.Args, fixed.Args},
+	} {
+		for name, v := range of.given {
+			if v != "" && v != of.fixed[name] {
+				computed = append(computed, v)
+			}
+		}
+	}
+	var names []string
+	for name, v := range labels {
+		if slices.Contains(computed, v) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // saveFailure notes that the last build failed, beside what the last good one

@@ -30,9 +30,3 @@ type Job struct {
 
 	Costs map[string]float64 // seconds that each image is expected to take
 }
-
-// refs are the references that an image gets.
-func (j Job) refs(name string) []string {
-	im, _ := j.States.Catalog.Image(name)
-	return im.Refs
-}

@@ -34,11 +34,22 @@ func findBake(ctx context.Context, r *reader, dir string, opt Options) ([]source
 	return append(compose, files...), nil
 }
 
-// evaluation is the targets and groups of a finding, with overrides applied.
+// evaluation is the targets and groups of a finding, with overrides applied. What is wrong
+// with one target or group is no matter of the others: bake, too, looks only at those
+// that it is asked for.
 type evaluation struct {
-	targets []*bake.Target      // by definition order
-	members map[string][]string // the targets of each group
+	targets []*bake.Target           // by definition order
+	members map[string][]string      // the targets of each group
+	faults  map[string]*impact.Fault // of targets that bake would refuse
+	broken  map[string]*impact.Fault // of groups
 	outline *outline
+}
+
+// fault notes what is wrong with a target; what was found first counts.
+func (ev *evaluation) fault(target string, f *impact.Fault) {
+	if _, ok := ev.faults[target]; !ok {
+		ev.faults[target] = f
+	}
 }
 
 // evaluate lets bake evaluate the files that it reads, and the images of
@@ -56,16 +67,21 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 	if err != nil {
 		return nil, in.fault(err)
 	}
-	ev = &evaluation{outline: in.outline, members: map[string][]string{}}
-	if ev.targets, err = in.resolve(ctx, cfg); err != nil {
-		return nil, err
+	if len(cfg.Targets) == 0 {
+		return nil, &imageless{path: f.path(), why: "it has no target"}
 	}
 	in.outline.expanded(meta.Renamed["target"])
-	ev.sort()
-	if err := ev.link(); err != nil {
-		return nil, err
+	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}}
+	ev.resolve(cfg)
+	if len(in.set) > 0 {
+		if err := ev.override(ctx, in); err != nil {
+			return nil, err
+		}
 	}
-	return ev, ev.group(cfg)
+	ev.sort()
+	ev.link()
+	ev.group(cfg)
+	return ev, nil
 }
 
 // input is what bake is given.
@@ -76,6 +92,7 @@ type input struct {
 	set     []string
 	opt     bake.ParseOpt
 	outline *outline
+	faults  map[string]*impact.Fault // of images that are known to be wrong before
 	volatile
 }
 
@@ -90,19 +107,20 @@ func builtin() map[string]string {
 // prepare looks through the files without evaluating them, and makes them
 // ready for bake.
 func prepare(f *finding, opt Options) (in *input, err error) {
-	in = &input{builtin: builtin(), set: opt.Set, outline: &outline{}}
+	in = &input{builtin: builtin(), set: opt.Set, outline: &outline{}, faults: map[string]*impact.Fault{}}
 	defer in.recovered(&err)
 	if v, ok := opt.lookup("BUILDX_BAKE_FILE_RELATIVE_PATHS"); ok {
 		in.opt.FileRelativePaths, _ = strconv.ParseBool(v)
 	}
 	sources := slices.Clone(f.files)
 	if f.project != nil {
-		src, places, err := f.project.bakeFile()
+		services, err := f.project.bakeFile()
 		if err != nil {
 			return in, err
 		}
-		sources = append(sources, src)
-		in.outline.worded(src.path, places)
+		sources = append(sources, services.source)
+		in.outline.worded(services.source.path, services.places)
+		in.faults = services.faults
 	}
 	if f.doc != nil && len(f.doc.images) > 0 {
 		src := f.doc.bakeFile(opt)
@@ -167,36 +185,64 @@ func (in *input) definedElsewhere(f *finding) []bake.File {
 	return slices.DeleteFunc(slices.Clone(in.files), func(b bake.File) bool { return b.Name == own })
 }
 
-// resolve gives every target with what it inherits and what --set overrides.
-func (in *input) resolve(ctx context.Context, cfg *bake.Config) ([]*bake.Target, error) {
-	names := make([]string, len(cfg.Targets))
-	out := make([]*bake.Target, len(cfg.Targets))
-	for i, t := range cfg.Targets {
-		names[i] = t.Name
+// resolve gives every target with what it inherits.
+func (ev *evaluation) resolve(cfg *bake.Config) {
+	for _, t := range cfg.Targets {
 		r, err := cfg.ResolveTarget(t.Name, nil, &bake.EntitlementConf{})
 		if err != nil {
-			return nil, in.outline.target(t.Name).fault("%v", err)
+			ev.fault(t.Name, ev.outline.target(t.Name).fault("%v", err))
+			r = &bake.Target{Tags: t.Tags} // who reads one of these is built on it
 		}
 		r.Name = t.Name
-		out[i] = r
+		ev.targets = append(ev.targets, r)
 	}
-	if len(in.set) == 0 {
-		return out, nil
+}
+
+// override applies --set. Only bake's ReadTargets knows how; it parses anew, and is given
+// what it can read.
+func (ev *evaluation) override(ctx context.Context, in *input) error {
+	names := make([]string, len(ev.targets))
+	for i, t := range ev.targets {
+		names[i] = t.Name
 	}
-	// Only ReadTargets knows overrides, and it parses anew.
-	over, _, err := bake.ReadTargets(ctx, in.files, slices.Clone(names), in.set, in.builtin, in.vars, &bake.EntitlementConf{}, in.opt)
+	read := func(names []string) (map[string]*bake.Target, error) {
+		over, _, err := bake.ReadTargets(ctx, in.files, slices.Clone(names), in.set, in.builtin, in.vars, &bake.EntitlementConf{}, in.opt)
+		return over, err
+	}
+	resolved := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return ev.faults[n] != nil })
+	over, err := read(resolved)
 	if err != nil {
-		return nil, setFault(err, in.set, names)
+		ev.link()
+		ev.spread()
+		sound := slices.DeleteFunc(resolved, func(n string) bool { return ev.faults[n] != nil })
+		if over, err = read(sound); err != nil {
+			return setFault(err, in.set, names)
+		}
 	}
 	for i, name := range names {
 		r, ok := over[name]
-		if !ok {
-			return nil, in.outline.target(name).fault("a group of that name hides it")
+		switch {
+		case ok:
+			r.Name = name
+			ev.targets[i] = r
+		case ev.faults[name] == nil:
+			ev.fault(name, ev.outline.target(name).fault("a group of that name hides it from --set"))
 		}
-		r.Name = name
-		out[i] = r
 	}
-	return out, nil
+	return nil
+}
+
+// spread makes targets that have a faulty one as a context faulty, too.
+func (ev *evaluation) spread() {
+	for range ev.targets { // as long as a chain of contexts can be
+		for _, t := range ev.targets {
+			for _, key := range sortedKeys(t.Contexts) {
+				if name, ok := cutTarget(t.Contexts[key]); ok && ev.faults[name] != nil {
+					ev.fault(t.Name, ev.outline.target(t.Name).fault("context %q: %s", key, ev.faults[name].Cause))
+				}
+			}
+		}
+	}
 }
 
 // sort brings the targets into the order of their definitions: bake's own
@@ -210,21 +256,18 @@ func (ev *evaluation) sort() {
 // link checks the targets that others name as contexts, and passes on their
 // entitlements, as bake's own loadLinks does. Cycles are left to the graph of
 // images, which can print them.
-func (ev *evaluation) link() error {
+func (ev *evaluation) link() {
 	byName := make(map[string]*bake.Target, len(ev.targets))
 	for _, t := range ev.targets {
 		byName[t.Name] = t
 	}
 	for _, t := range ev.targets {
-		seen := map[*bake.Target]bool{t: true}
-		if err := ev.follow(t, t, byName, seen); err != nil {
-			return err
-		}
+		ev.follow(t, t, byName, map[*bake.Target]bool{t: true})
 	}
-	return nil
 }
 
-func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target, seen map[*bake.Target]bool) error {
+// follow looks at the contexts of a target that t is, or that it uses.
+func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target, seen map[*bake.Target]bool) {
 	for _, key := range sortedKeys(at.Contexts) {
 		name, ok := cutTarget(at.Contexts[key])
 		if !ok {
@@ -233,9 +276,11 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 		to := byName[name]
 		switch {
 		case to == nil:
-			return ev.outline.target(at.Name).fault("context %q: unknown target %q%s", key, name, didYouMean(name, sortedKeys(byName)))
+			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: unknown target %q%s", key, name, didYouMean(name, sortedKeys(byName))))
+			continue
 		case to == at:
-			return ev.outline.target(at.Name).fault("context %q: a target cannot be its own context", key)
+			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: a target cannot be its own context", key))
+			continue
 		case seen[to]:
 			continue
 		}
@@ -246,36 +291,33 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 			}
 		}
 		if len(t.Platforms) > 1 && len(to.Platforms) > 1 && !subset(t.Platforms, to.Platforms) {
-			return ev.outline.target(t.Name).fault("its platforms %v are not among those of %s, which it uses: %v", t.Platforms, name, to.Platforms)
+			ev.fault(t.Name, ev.outline.target(t.Name).fault("its platforms %v are not among those of %s, which it uses: %v", t.Platforms, name, to.Platforms))
 		}
-		if err := ev.follow(t, to, byName, seen); err != nil {
-			return err
-		}
+		ev.follow(t, to, byName, seen)
 	}
-	return nil
 }
 
 func subset(a, b []string) bool {
 	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
 }
 
-// group gives the targets of each group.
-func (ev *evaluation) group(cfg *bake.Config) error {
+// group gives the targets of each group. One that names a target that is not there is
+// broken: who asks for it is told so.
+func (ev *evaluation) group(cfg *bake.Config) {
 	known := map[string]bool{}
 	for _, t := range ev.targets {
 		known[t.Name] = true
 	}
 	for _, g := range cfg.Groups {
 		names, _ := cfg.ResolveGroup(g.Name)
-		for _, name := range names {
-			if !known[name] {
-				return ev.outline.group(g.Name).fault("unknown target %q%s", name, didYouMean(name, sortedKeys(known)))
-			}
+		if i := slices.IndexFunc(names, func(n string) bool { return !known[n] }); i >= 0 {
+			ev.broken[g.Name] = ev.outline.group(g.Name).fault("unknown target %q%s", names[i], didYouMean(names[i], sortedKeys(known)))
+			ev.broken[g.Name].Hint = "take it out of the group, or name the images that are meant: --all is all of them"
+			continue
 		}
 		slices.SortFunc(names, ev.outline.compare)
 		ev.members[g.Name] = names
 	}
-	return nil
 }
 
 // setFault says what is wrong with the overrides.

@@ -110,9 +110,6 @@ func (w where) target(t BakeTarget) map[string]any {
 	text("network", im.Network)
 	text("shm-size", im.ShmSize)
 	texts("tags", im.Tags)
-	if len(im.Tags) == 0 {
-		out["tags"] = literalsOf(im.Refs) // so that those built on it find it
-	}
 	texts("platforms", platformsOf(im))
 	texts("no-cache-filter", im.NoCacheFor)
 	texts("ulimits", im.Ulimits)

@@ -223,11 +223,6 @@ func TestBakeFile(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
-			for i := range cat.Images {
-				if len(cat.Images[i].Tags) == 0 {
-					cat.Images[i].Tags = cat.Images[i].Refs
-				}
-			}
 			samePrinted(t, cat, got)
 		})
 	}

@@ -80,22 +80,12 @@ var ErrNoDefinition = errors.New("no definition found")
 // Load reads the catalog of a tree. A definition that cannot be read gives an
 // *impact.Fault (errors.As).
 func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error) {
-	if opt.Read == nil {
-		opt.Read = os.ReadFile
-	}
-	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
-	found, err := find(ctx, r, opt)
+	s, err := newSearch(files, opt)
 	if err != nil {
 		return impact.Catalog{}, err
 	}
-	cat, err := opt.Memo.get(found.key(opt), func() (impact.Catalog, error) {
-		return assemble(ctx, found, opt, r.paths)
-	})
-	if err != nil {
-		return impact.Catalog{}, err
-	}
-	cat.Files = r.names
-	return cat, nil
+	_, cat, err := s.first(ctx)
+	return cat, err
 }
 
 // assemble makes the catalog of what was found.

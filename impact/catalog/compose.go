@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"path"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		if err != nil {
 			return nil, err
 		}
-		return composeFinding(ctx, r, files, dir, opt)
+		return foundCompose(ctx, r, files, dir, opt)
 	}
 	main, err := r.tryAll(ctx, dir, composeNames)
 	if err != nil || main == nil {
@@ -41,13 +42,28 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		return nil, err
 	}
 	files := slices.Concat(main[:1], override[:min(1, len(override))])
-	f, err := composeFinding(ctx, r, files, dir, opt)
+	f, err := foundCompose(ctx, r, files, dir, opt)
 	if err != nil {
 		return nil, err
 	}
 	f.warn(candidates(main), candidates(override))
 	return f, nil
 }
+
+// foundCompose is composeFinding for files that nobody named. What is wrong with one that
+// only runs images (a variable that only its user sets, say) is no matter of a build.
+func foundCompose(ctx context.Context, r *reader, files []source, dir string, opt Options) (*finding, error) {
+	f, err := composeFinding(ctx, r, files, dir, opt)
+	if err != nil && ctx.Err() == nil && !slices.ContainsFunc(files, mayBuild) {
+		err = &imageless{path: files[0].path, why: "it has no build, and cannot be read: " + cause(err), err: err}
+	}
+	return f, err
+}
+
+var buildWord = regexp.MustCompile(`\bbuild\b`)
+
+// mayBuild tells whether a compose file's text may define an image.
+func mayBuild(src source) bool { return buildWord.Match(src.data) || refersToOthers(src) }
 
 // composeFiles reads the files that COMPOSE_FILE lists.
 func composeFiles(ctx context.Context, r *reader, dir, list string, env *environment) ([]source, error) {

@@ -3,7 +3,9 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,12 +17,26 @@ type fit struct {
 	ignore  bool // it has a .dockerignore
 
 	manifest string // the file that makes it a project of its own, "" when it has none
+	more     bool   // it has more than Dockerfiles
 }
 
 // manifests are files that lie at the top of what is built as one.
 var manifests = []string{
 	"package.json", "go.mod", "Cargo.toml", "pom.xml", "build.gradle*", "build.sbt", "pyproject.toml", "setup.py", "requirements.txt", "Pipfile",
 	"Gemfile", "composer.json", "mix.exs", "*.csproj", "*.fsproj", "*.sln", "CMakeLists.txt", "Package.swift", "pubspec.yaml", "project.clj", "stack.yaml",
+}
+
+// forOthers are folders that hold Dockerfiles, and what goes with them, for what lies
+// elsewhere.
+var forOthers = []string{
+	"docker", ".docker", "dockerfile", "dockerfiles", "container", "containers", ".devcontainer", "build", "builds", "ci", ".ci", ".github", ".gitlab", ".circleci",
+	"deploy", "deployment", "deployments", "infra", "ops", "packaging", "scripts", "hack", "k8s", "kubernetes",
+}
+
+// ofItsOwn tells whether a folder is a project by its place: nothing above it is there for
+// Dockerfiles of others, nor is it itself.
+func ofItsOwn(dir string) bool {
+	return !slices.ContainsFunc(strings.Split(strings.ToLower(dir), "/"), func(name string) bool { return slices.Contains(forOthers, name) })
 }
 
 // choose takes the folder in which all of a Dockerfile's sources are: its own or,
@@ -64,6 +80,14 @@ func (im *foundImage) fit(ctx context.Context, l *listing, dir string) (fit, err
 			break
 		}
 	}
+	if err != nil {
+		return f, err
+	}
+	entries, err := l.read(ctx, dir)
+	f.more = slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		role, _ := roleOf(e.Name())
+		return role == noDockerfile && !strings.HasSuffix(e.Name(), ".dockerignore")
+	})
 	return f, err
 }
 
@@ -91,11 +115,15 @@ func (im *foundImage) decide(fits []fit) {
 		im.ambiguous(root, fits, "no folder has "+some(im.recipe.sources))
 	case !im.recipe.whole && !im.recipe.unknown:
 		im.take(own, "the file reads nothing of its context")
+	case own.ignore && own.more: // where it lies, it counts for that folder alone
+		im.take(own, "it has a .dockerignore")
 	case onlyIgnore(fits) != nil:
 		im.take(*onlyIgnore(fits), "it has a .dockerignore")
 	case im.recipe.whole && withManifest(fits) != nil:
 		f := withManifest(fits)
 		im.take(*f, "all of it is copied, and it has "+f.manifest)
+	case im.recipe.whole && !im.recipe.unknown && own.more && ofItsOwn(own.dir) && !slices.ContainsFunc(fits, func(f fit) bool { return f.ignore }):
+		im.take(own, "all of it is copied, and no folder above it looks like what is meant")
 	default:
 		im.ambiguous(root, fits, "nothing tells which folder is copied")
 	}

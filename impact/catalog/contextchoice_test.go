@@ -41,7 +41,11 @@ func TestContextChoice(t *testing.T) {
 		"nothing read":         {"RUN true", "a", "svc/api", "reads nothing"},
 		"from a stage":         {"COPY --from=0 /x /y", "a", "svc/api", "reads nothing"},
 		"a URL":                {"ADD https://example.com/x /y", "a", "svc/api", "reads nothing"},
-		"all":                  {"COPY . /", "svc/api/a a", ".", "ambiguous: nothing tells"},
+		"all":                  {"COPY . /", "svc/api/a a", "svc/api", "all of it is copied, and no folder above"},
+		"all of nothing":       {"COPY . /", "svc/a a", ".", "ambiguous: nothing tells"},
+		"all and an argument":  {"ARG D\nCOPY . /\nCOPY $D/x /", "svc/api/a", ".", "ambiguous: nothing tells"},
+		"two ignores":          {"COPY . /", "svc/.dockerignore .dockerignore svc/api/a", ".", "ambiguous: nothing tells"},
+		"an ignore of its own": {"COPY . /", "svc/api/.dockerignore .dockerignore svc/api/a", "svc/api", "it has a .dockerignore"},
 		"all of a project":     {"COPY . /", "svc/api/go.mod go.mod", "svc/api", "it has go.mod"},
 		"all below an ignore":  {"COPY . /", "svc/.dockerignore", "svc", "it has a .dockerignore"},
 		"an argument":          {"ARG D=shared\nCOPY $D/x /", "shared/x", ".", "it has shared/x"},
@@ -116,6 +120,91 @@ func TestNaming(t *testing.T) {
 	}
 	if !slices.ContainsFunc(cat.Warnings, func(w string) bool { return strings.HasPrefix(w, "docker/python/Dockerfile: python:3.12") }) {
 		t.Errorf("warnings %v", cat.Warnings)
+	}
+}
+
+// TestLinks finds the Dockerfile that a reference means by its folders, however these and
+// the reference are written: a link to the wrong one is worse than none.
+func TestLinks(t *testing.T) {
+	for name, c := range map[string]struct {
+		files string // Dockerfiles
+		ref   string
+		want  string // the Dockerfile that it means, "" for none
+		doubt string // one that it may mean
+	}{
+		"the folder":                {"base hub", "acme/base", "base", ""},
+		"with a prefix":             {"base hub", "acme/shop-base", "base", ""},
+		"camel case":                {"Base NodeBase", "acme/node-base", "NodeBase", ""},
+		"camel case, the shorter":   {"Base NodeBase", "acme/base", "Base", ""},
+		"written as one":            {"Base Node-Base", "acme/nodebase", "Node-Base", ""},
+		"half a word":               {"base", "acme/database", "", ""},
+		"two folders as one word":   {"data/base", "acme/xdatabase", "", ""},
+		"a tag that is a folder":    {"base/cuda base", "acme/base:cuda", "base/cuda", ""},
+		"the tag's folder first":    {"cuda/base cpu/base", "acme/base:cuda", "cuda/base", ""},
+		"a path of folders":         {"src/deps/10.0/alpine/amd64 src/sdk/10.0/alpine/amd64", "example.com/x/deps:10.0-alpine-amd64", "src/deps/10.0/alpine/amd64", ""},
+		"a path of another version": {"src/deps/10.0/alpine/amd64 src/deps/9.0/alpine/amd64", "example.com/x/deps:9.0-alpine-amd64", "src/deps/9.0/alpine/amd64", ""},
+		"the version in the middle": {"deps/alpine/10.0", "acme/deps:alpine-10.0", "deps/alpine/10.0", ""},
+		"a release of a version":    {"deps/10.0/alpine deps/9.0/alpine", "acme/deps:10.0.3-alpine", "", "deps/10.0/alpine"},
+		"another version":           {"deps/10.0/alpine", "acme/deps:11.0-alpine", "", ""},
+		"folders that say nothing":  {"images/base/docker images/hub/docker", "acme/base", "images/base/docker", ""},
+		"two that fit":              {"a/base b/base", "acme/base", "", "a/base"},
+		"two that fit, one less":    {"a/node/base b/node/base base", "acme/node-base", "", "a/node/base"},
+		"the path of a name":        {"node/base python/base", "example.com/acme/node/base", "node/base", ""},
+		"one that everyone has":     {"python/3.12/slim", "python:3.12-slim", "", "python/3.12/slim"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := tree{"reader/Dockerfile": "FROM " + c.ref + "\n"}
+			for dir := range strings.FieldsSeq(c.files) {
+				files[dir+"/Dockerfile"] = "FROM alpine\n"
+			}
+			cat, err := Load(context.Background(), listed{files}, Options{Env: none, Root: "/r/shop"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, im := range cat.Images {
+				if slices.Contains(im.Refs, canonical(c.ref)) {
+					got += path.Dir(im.Dockerfile)
+				}
+			}
+			if got != c.want {
+				t.Errorf("%s means %q, want %q", c.ref, got, c.want)
+			}
+			doubted := slices.ContainsFunc(cat.Warnings, func(w string) bool {
+				return c.doubt != "" && strings.HasPrefix(w, c.doubt+"/Dockerfile: "+c.ref)
+			})
+			if doubted != (c.doubt != "") || c.doubt == "" && len(cat.Warnings) > 0 {
+				t.Errorf("warnings %q", cat.Warnings)
+			}
+		})
+	}
+}
+
+// TestUnmetReference tells of a reference that would mean an image if its arguments had
+// values, and takes those that are given.
+func TestUnmetReference(t *testing.T) {
+	files := listed{tree{
+		"base/Dockerfile": "FROM alpine\n",
+		"app/Dockerfile":  "ARG NS\nARG V\nFROM ${NS}/base:${V}\n",
+		"own/Dockerfile":  "ARG NAME\nFROM acme/${NAME}\n",
+	}}
+	opt := Options{Env: none, Root: "/r/shop"}
+	cat, err := Load(context.Background(), files, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "base/Dockerfile: ${NS}/base:${V} (app/Dockerfile:3) may mean the image of this file, but has no value: --build-arg NS=... --build-arg V=..."
+	if len(cat.Warnings) != 2 || cat.Warnings[0] != want {
+		t.Errorf("warnings %q", cat.Warnings)
+	}
+	opt.BuildArgs = map[string]string{"NS": "acme", "V": "latest"}
+	if cat, err = Load(context.Background(), files, opt); err != nil || len(cat.Warnings) > 0 {
+		t.Fatalf("%v %q", err, cat.Warnings)
+	}
+	for _, im := range cat.Images {
+		if im.Dockerfile == "base/Dockerfile" && !slices.Equal(im.Tags, []string{"acme/base"}) {
+			t.Errorf("tags %q", im.Tags)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (d *derivation) image(cat *impact.Catalog, doc *document, orig impact.Image
 		return im, doc.fault(at, "rename makes %q of %q: only letters, digits, _ and - are allowed", im.Name, orig.Name)
 	case slices.Contains(cat.Names(), im.Name):
 		return im, doc.fault(at, "rename makes %q of %q, but there is an image of that name", im.Name, orig.Name)
-	case cat.Groups[im.Name] != nil:
+	case cat.Groups[im.Name] != nil || cat.BadGroups[im.Name] != nil:
 		return im, doc.fault(at, "rename makes %q of %q, but there is a group of that name", im.Name, orig.Name)
 	}
 	for i, tag := range orig.Tags {

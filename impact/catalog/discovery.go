@@ -15,7 +15,8 @@ import (
 // discovery is the Dockerfiles of a tree without a definition, and what was made
 // of them.
 type discovery struct {
-	images   []*foundImage // by path
+	args     map[string]string // build arguments
+	images   []*foundImage     // by path
 	warnings []string
 }
 
@@ -23,6 +24,7 @@ type discovery struct {
 type foundImage struct {
 	dockerfile string // from the root of the tree
 	variant    string // of its file name
+	labels     []label
 	recipe     *recipe
 	broken     error // it does not parse
 
@@ -33,17 +35,18 @@ type foundImage struct {
 	tags    []string
 	named   string   // the reference that names it, and where it stands
 	doubt   []string // references that may mean it
+	unmet   []string // the same, of those that hold an argument without a value
 }
 
 // discover finds the Dockerfiles of a tree; nil when there are none, or when the
 // tree cannot be listed.
-func discover(ctx context.Context, r *reader) (*finding, error) {
+func discover(ctx context.Context, r *reader, args map[string]string) (*finding, error) {
 	tree, ok := r.files.(Lister)
 	if !ok {
 		return nil, nil
 	}
 	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
-	d := &discovery{}
+	d := &discovery{args: args}
 	if err := d.walk(ctx, l, r, ".", ""); err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant string) e
 	}
 	r.remember(name)
 	im := &foundImage{dockerfile: name, variant: variant}
-	if im.recipe, im.broken = readRecipe(text); im.broken != nil {
+	if im.recipe, im.broken = readRecipe(text, d.args); im.broken != nil {
 		if strings.Contains(im.broken.Error(), "file with no instructions") {
 			d.leave(name, "it is empty")
 			return nil
@@ -145,7 +148,7 @@ func (d *discovery) finding() *finding {
 		}
 		doc.images = append(doc.images, own)
 	}
-	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.leftOut(), d.ambiguities())}
+	return &finding{doc: doc, docDir: ".", base: ".", found: d, warnings: slices.Concat(d.leftOut(), d.ambiguities(""))}
 }
 
 // leftOut says which files are no images. A vendored tree can hold hundreds.
@@ -157,8 +160,9 @@ func (d *discovery) leftOut() []string {
 	return append(slices.Clone(d.warnings[:enough]), fmt.Sprintf("%d more files that are called like Dockerfiles are left out", len(d.warnings)-enough))
 }
 
-// ambiguities says what no reference and no file makes known.
-func (d *discovery) ambiguities() []string {
+// ambiguities says what no reference and no file makes known. definition is a rebuild.yaml
+// that is there, "" for none.
+func (d *discovery) ambiguities(definition string) []string {
 	var out []string
 	for _, im := range d.images {
 		if len(im.open) > 0 {
@@ -167,8 +171,15 @@ func (d *discovery) ambiguities() []string {
 		for _, ref := range im.doubt {
 			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
 		}
+		for _, ref := range im.unmet {
+			out = append(out, im.dockerfile+": "+ref)
+		}
 	}
-	if len(out) > 0 {
+	switch {
+	case len(out) == 0:
+	case definition != "":
+		out = append(out, "what is ambiguous is settled by images: in "+definition+": rebuild init --print shows them")
+	default:
 		out = append(out, "what is ambiguous is settled by a rebuild.yaml: rebuild init writes one")
 	}
 	return out

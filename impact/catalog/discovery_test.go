@@ -173,7 +173,7 @@ func checkEdges(t *testing.T, tree folder, truth bakeTruth, cat impact.Catalog, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := readRecipe(text)
+	r, err := readRecipe(text, nil)
 	if err != nil {
 		return 0
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -30,16 +29,16 @@ type Question struct {
 // NewDraft finds the Dockerfiles of a tree. It is an error if the tree has a
 // definition, or none.
 func NewDraft(ctx context.Context, files Files, opt Options) (*Draft, error) {
-	if opt.Read == nil {
-		opt.Read = os.ReadFile
+	s, err := newSearch(files, opt)
+	if err != nil {
+		return nil, err
 	}
-	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
-	f, err := find(ctx, r, opt)
+	f, _, err := s.first(ctx)
 	switch {
 	case err != nil:
 		return nil, err
 	case f.found == nil:
-		return nil, &impact.Fault{Path: r.names[0], Cause: "it defines the images already", Hint: "rebuild list shows them"}
+		return nil, &impact.Fault{Path: f.path(), Cause: "it defines the images already", Hint: "rebuild list shows them"}
 	}
 	return &Draft{f.found}, nil
 }
@@ -69,7 +68,7 @@ func (d *Draft) Images() int { return len(d.found.images) }
 
 // Warnings says what was left out, and what is open.
 func (d *Draft) Warnings() []string {
-	return slices.Concat(d.found.leftOut(), d.found.ambiguities())
+	return slices.Concat(d.found.leftOut(), d.found.ambiguities(""))
 }
 
 // Text is the rebuild.yaml. It loads to the catalog that the tree has without it.

@@ -32,52 +32,8 @@ func (f *finding) warn(texts ...string) {
 // rebuildNames are the names under which our own definition is found.
 var rebuildNames = []string{"rebuild.yaml", "rebuild.yml"}
 
-// find reads the definitions: those named by -f, else the first found in the
-// folder of the command and in those above it. In each folder rebuild.yaml
-// comes before docker-bake files, and those before compose files; one that is
-// empty counts for nothing. With none of them, the tree's Dockerfiles are found.
-func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
-	dir, err := r.paths.resolve(".", opt.Dir)
-	if err != nil || isAbs(dir) {
-		return nil, &impact.Fault{Cause: "folder " + opt.Dir + " is not in the tree"}
-	}
-	if len(opt.Files) > 0 {
-		return findNamed(ctx, r, dir, opt)
-	}
-	for at := range upward(dir) {
-		f, err := findRebuild(ctx, r, at, opt)
-		if f != nil || err != nil {
-			return f, err
-		}
-		if f, err = findIn(ctx, r, at, opt); f != nil || err != nil {
-			return f, err
-		}
-	}
-	if f, err := discover(ctx, r); f != nil || err != nil {
-		return f, err
-	}
-	return nil, missing(&impact.Fault{
-		Cause: "no definition found: neither rebuild.yaml nor a docker-bake or compose file in " + orAbove(dir) + ", nor any Dockerfile",
-		Hint:  "write a rebuild.yaml that names the images, or name a definition: rebuild -f FILE",
-	})
-}
-
-// findIn reads the docker-bake files of a folder or, with none, its compose files;
-// nil when there are neither.
-func findIn(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
-	files, err := findBake(ctx, r, dir, opt)
-	if err != nil {
-		return nil, err
-	}
-	if files != nil {
-		return &finding{files: files, base: dir}, nil
-	}
-	return findCompose(ctx, r, dir, opt)
-}
-
-// findRebuild reads the rebuild.yaml of a folder and what it stands on; nil
-// when there is none.
-func findRebuild(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
+// findRebuild reads the rebuild.yaml of a folder; nil when there is none.
+func findRebuild(ctx context.Context, r *reader, dir string) (*finding, error) {
 	for i, name := range rebuildNames {
 		src, ok, err := r.try(ctx, path.Join(dir, name))
 		if err != nil {
@@ -94,9 +50,6 @@ func findRebuild(ctx context.Context, r *reader, dir string, opt Options) (*find
 			continue
 		}
 		f := &finding{doc: doc, docDir: dir}
-		if err := f.complete(ctx, r, opt); err != nil {
-			return nil, err
-		}
 		others, err := r.tryAll(ctx, dir, rebuildNames[i+1:])
 		f.warn(candidates(append([]source{src}, others...)))
 		return f, err
@@ -104,14 +57,15 @@ func findRebuild(ctx context.Context, r *reader, dir string, opt Options) (*find
 	return nil, nil
 }
 
-// complete reads the definitions that rebuild.yaml names, or, when it has no
-// images of its own, finds them.
-func (f *finding) complete(ctx context.Context, r *reader, opt Options) error {
+// saysImages tells whether a rebuild.yaml does not leave open what the images are.
+func (f *finding) saysImages() bool {
+	return f.doc == nil || len(f.doc.definitions) > 0 || len(f.doc.images) > 0 || f.files != nil || f.project != nil
+}
+
+// readNamed reads the definitions that rebuild.yaml names.
+func (f *finding) readNamed(ctx context.Context, r *reader, opt Options) error {
 	if len(f.doc.definitions) == 0 {
-		if len(f.doc.images) > 0 {
-			return nil
-		}
-		return f.search(ctx, r, opt)
+		return nil
 	}
 	f.base = f.docDir
 	var files []source
@@ -165,36 +119,6 @@ func (f *finding) join(c *finding) {
 	}
 }
 
-// search finds the definitions for a rebuild.yaml that names none.
-func (f *finding) search(ctx context.Context, r *reader, opt Options) error {
-	for at := range upward(f.docDir) {
-		c, err := findIn(ctx, r, at, opt)
-		if err != nil {
-			return err
-		}
-		if c != nil {
-			f.join(c)
-			return nil
-		}
-	}
-	if f.docDir == "." { // where the paths of what is found count from
-		c, err := discover(ctx, r)
-		if err != nil {
-			return err
-		}
-		if c != nil {
-			f.doc.images, f.found = c.doc.images, c.found
-			f.warn(c.warnings...)
-			return nil
-		}
-	}
-	return missing(&impact.Fault{
-		Path:  f.doc.path,
-		Cause: "no definition found: it defines no images, and there is neither a docker-bake nor a compose file in " + orAbove(f.docDir),
-		Hint:  "add images: or definitions: to " + f.doc.path,
-	})
-}
-
 // remoteDefinition finds a URL in the name of a definition; it may have been
 // joined to a folder, and so lost a slash.
 var remoteDefinition = regexp.MustCompile(`(^|/)(https?:/{1,2}|git://|ssh:/{1,2}|git@[^/]*:)`)
@@ -235,10 +159,24 @@ func findNamed(ctx context.Context, r *reader, dir string, opt Options) (*findin
 			files = append(files, src)
 		}
 	}
-	if f.doc != nil && len(files) == 0 {
-		return f, f.complete(ctx, r, opt)
+	if len(files) == 0 {
+		return f, f.readNamed(ctx, r, opt)
 	}
 	return f, f.take(ctx, r, files, opt)
+}
+
+// path is the file that says what the images are; "" when the Dockerfiles do.
+func (f *finding) path() string {
+	switch {
+	case f.doc != nil && f.doc.path != "":
+		return f.doc.path
+	case f.project != nil:
+		return f.project.path
+	}
+	if i := slices.IndexFunc(f.files, func(s source) bool { return kindOf(s) != composeKind }); i >= 0 {
+		return f.files[i].path
+	}
+	return f.compose()
 }
 
 // compose is the first compose file among those that bake merges.

@@ -115,7 +115,7 @@ func FuzzDockerfile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		templated([]byte(text))
-		if r, err := readRecipe([]byte(text)); err == nil && r == nil {
+		if r, err := readRecipe([]byte(text), nil); err == nil && r == nil {
 			t.Error("neither a recipe nor an error")
 		}
 	})

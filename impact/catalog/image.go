@@ -27,8 +27,15 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		}
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
-		if err != nil {
-			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: at.fault("%s", cause(err))}
+		fault := ev.faults[t.Name]
+		if fault == nil && err != nil {
+			fault = at.fault("%s", cause(err))
+		}
+		if t.Dockerfile == nil { // what it inherits is not there
+			im.Dockerfile = ""
+		}
+		if fault != nil {
+			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: fault}
 		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks
@@ -39,6 +46,9 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 	}
 	if len(ev.members) > 0 {
 		cat.Groups = ev.members
+	}
+	if len(ev.broken) > 0 {
+		cat.BadGroups = ev.broken
 	}
 	if def, ok := ev.members["default"]; ok {
 		// What rebuild.yaml defines beside bake's files is not bake's to leave out.

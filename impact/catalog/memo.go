@@ -55,9 +55,9 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 	if f.project != nil {
 		// The variables of a compose file are resolved by now. An error in what
 		// follows is the same when it is made again, and none is kept.
-		src, _, _ := f.project.bakeFile()
-		add(src.path)
-		add(string(src.data))
+		services, _ := f.project.bakeFile()
+		add(services.source.path)
+		add(string(services.source.data))
 	}
 	if f.found != nil {
 		src := f.doc.bakeFile(opt)

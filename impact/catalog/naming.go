@@ -70,7 +70,9 @@ func (im *foundImage) folderName(root string, above int) string {
 	for n := 0; at != "." && n <= above; at = path.Dir(at) {
 		if base := path.Base(at); n < above || !slices.Contains(generic, strings.ToLower(base)) || len(parts) > 0 {
 			parts = append([]string{base}, parts...)
-			n++
+			if !release.MatchString(base) { // which alone names nothing
+				n++
+			}
 		} else if path.Dir(at) == "." {
 			break
 		}
@@ -98,6 +100,9 @@ func (d *discovery) mentions(tag string) bool {
 		return slices.ContainsFunc(im.recipe.refs, func(r baseRef) bool { return canonical(r.text) == ref })
 	})
 }
+
+// release is a folder that is called like a version.
+var release = regexp.MustCompile(`^v?\d+([._-]\d+)*$`)
 
 var unfit = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
 

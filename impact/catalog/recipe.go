@@ -19,18 +19,20 @@ type recipe struct {
 	sources []string // what it reads of its context, as written; unknown ones are left out
 	whole   bool     // it reads all of its context
 	refs    []baseRef
-	unknown bool // some source or reference has no value without arguments
+	open    []baseRef // references that hold an argument without a value, as written
+	unknown bool      // some source has no value without arguments
 }
 
 // baseRef is an image that a Dockerfile reads.
 type baseRef struct {
-	text string // as written, variables replaced
-	line int
+	text  string // as written, variables replaced
+	line  int
+	lacks []string // arguments without a value
 }
 
-// readRecipe parses a Dockerfile with BuildKit's own parser. Without any FROM it is
-// none.
-func readRecipe(text []byte) (r *recipe, err error) {
+// readRecipe parses a Dockerfile with BuildKit's own parser, for the build arguments given.
+// Without any FROM it is none.
+func readRecipe(text []byte, given map[string]string) (r *recipe, err error) {
 	ast, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func readRecipe(text []byte) (r *recipe, err error) {
 		return nil, err
 	}
 	r = &recipe{}
-	e := &expansion{lex: shell.NewLex(ast.EscapeToken), vars: map[string]string{}}
+	e := &expansion{lex: shell.NewLex(ast.EscapeToken), vars: map[string]string{}, given: given}
 	for _, a := range global {
 		e.args(a.Args, nil)
 	}
@@ -73,10 +75,10 @@ func (r *recipe) base(e *expansion, name string, line int, stages map[string]boo
 	ref, ok := e.word(name)
 	switch {
 	case !ok:
-		r.unknown = true
+		r.open = append(r.open, baseRef{text: name, line: line, lacks: e.lacking(name)})
 	case ref == "", ref == "scratch", ref == "context", stages[strings.ToLower(ref)]:
 	default:
-		r.refs = append(r.refs, baseRef{ref, line})
+		r.refs = append(r.refs, baseRef{text: ref, line: line})
 	}
 }
 
@@ -150,14 +152,18 @@ func isURL(s string) bool { return remoteSource.MatchString(s) }
 
 // expansion replaces the variables of one stage.
 type expansion struct {
-	lex  *shell.Lex
-	vars map[string]string
+	lex   *shell.Lex
+	vars  map[string]string
+	given map[string]string
 }
 
-// args takes up declared arguments: with their default, or that of the global one.
+// args takes up declared arguments: as given, with their default, or that of the global
+// one.
 func (e *expansion) args(args []instructions.KeyValuePairOptional, global map[string]string) {
 	for _, a := range args {
-		if a.Value != nil {
+		if v, ok := e.given[a.Key]; ok {
+			e.vars[a.Key] = v
+		} else if a.Value != nil {
 			if v, ok := e.word(*a.Value); ok {
 				e.vars[a.Key] = v
 			}
@@ -172,10 +178,20 @@ func (e *expansion) word(s string) (string, bool) {
 	if !strings.Contains(s, "$") {
 		return s, true
 	}
+	v, missing, err := e.lex.ProcessWord(s, e.env())
+	return v, err == nil && len(missing) == 0
+}
+
+// lacking lists the variables without a value.
+func (e *expansion) lacking(s string) []string {
+	_, missing, _ := e.lex.ProcessWord(s, e.env()) // of a word that is none, nothing is
+	return sortedKeys(missing)
+}
+
+func (e *expansion) env() shell.EnvGetter {
 	list := make([]string, 0, len(e.vars))
 	for _, k := range sortedKeys(e.vars) {
 		list = append(list, k+"="+e.vars[k])
 	}
-	v, missing, err := e.lex.ProcessWord(s, shell.EnvsFromSlice(list))
-	return v, err == nil && len(missing) == 0
+	return shell.EnvsFromSlice(list)
 }

@@ -16,6 +16,9 @@ import (
 //
 // As in bake, a name that is a group's and an image's means the group.
 func Select(cat impact.Catalog, args []string, all bool) ([]string, error) {
+	if fault := cat.BadGroups["default"]; fault != nil && len(args) == 0 && !all {
+		return nil, fault
+	}
 	if len(args) == 0 && len(cat.Default) == 0 {
 		return cat.Names(), nil
 	}
@@ -43,6 +46,9 @@ func Select(cat impact.Catalog, args []string, all bool) ([]string, error) {
 func selected(cat impact.Catalog, arg string) ([]string, error) {
 	if names, ok := cat.Groups[arg]; ok {
 		return names, nil
+	}
+	if fault := cat.BadGroups[arg]; fault != nil {
+		return nil, fault
 	}
 	if _, ok := cat.Image(arg); ok {
 		return []string{arg}, nil

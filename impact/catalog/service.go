@@ -26,13 +26,15 @@ type built struct {
 	fields   map[string]any
 	tags     []string
 	active   bool // one of its services is in no profile, or in an active one
+	fault    *impact.Fault
 }
 
 // targetName is a service's name as bake words it (buildx sanitizeTargetName).
 func targetName(service string) string { return strings.ReplaceAll(service, ".", "_") }
 
 // images merges the services that have one build into one image each. It has the
-// name of the first and the tags of all.
+// name of the first and the tags of all. A service with a tag that is none stays alone,
+// so that the others can be built.
 func (p *project) images() ([]built, error) {
 	names := slices.SortedFunc(maps.Keys(p.model.Services), p.compare)
 	owner := map[string]string{} // service -> name of its image
@@ -48,6 +50,10 @@ func (p *project) images() ([]built, error) {
 		if err != nil {
 			return nil, p.places[name].fault("%v", err)
 		}
+		tags := p.tags(s)
+		if slices.ContainsFunc(tags, notTag) {
+			same = append(same, name...)
+		}
 		i, ok := byBuild[string(same)]
 		if !ok {
 			if i := slices.IndexFunc(out, func(b built) bool { return b.name == targetName(name) }); i >= 0 {
@@ -60,40 +66,39 @@ func (p *project) images() ([]built, error) {
 		b := &out[i]
 		b.services = append(b.services, name)
 		b.active = b.active || p.active(s)
-		for _, tag := range p.tags(s) {
+		for _, tag := range literalsOf(tags) {
 			if !slices.Contains(b.tags, tag) {
 				b.tags = append(b.tags, tag)
 			}
 		}
 		owner[name] = b.name
 	}
-	for _, b := range out {
-		if err := p.link(b, owner); err != nil {
-			return nil, err
-		}
+	for i := range out {
+		p.link(&out[i], owner)
 	}
 	return out, nil
 }
 
 // link turns the contexts that are services into those of their images.
-func (p *project) link(b built, owner map[string]string) error {
+func (p *project) link(b *built, owner map[string]string) {
 	contexts, _ := b.fields["contexts"].(map[string]string)
 	for _, key := range sortedKeys(contexts) {
 		name, ok := strings.CutPrefix(contexts[key], types.ServicePrefix)
 		if !ok {
 			continue
 		}
-		image, ok := owner[name]
-		if !ok {
-			at := p.places[b.services[0]]
-			if _, known := p.model.Services[name]; known {
-				return at.fault("additional context %q: service %s has no build", key, name)
-			}
-			return at.fault("additional context %q: unknown service %q%s", key, name, didYouMean(name, sortedKeys(p.model.Services)))
+		if image, ok := owner[name]; ok {
+			contexts[key] = "target:" + image
+			continue
 		}
-		contexts[key] = "target:" + image
+		at := p.places[b.services[0]]
+		if _, known := p.model.Services[name]; known {
+			b.fault = at.fault("additional context %q: service %s has no build", key, name)
+		} else {
+			b.fault = at.fault("additional context %q: unknown service %q%s", key, name, didYouMean(name, sortedKeys(p.model.Services)))
+		}
+		return
 	}
-	return nil
 }
 
 func (p *project) compare(a, b string) int {
@@ -122,7 +127,12 @@ func (p *project) tags(s types.ServiceConfig) []string {
 	if name == "" {
 		name = p.name + "-" + s.Name
 	}
-	return append([]string{literal(name)}, literalsOf(s.Build.Tags)...)
+	return append([]string{name}, s.Build.Tags...)
+}
+
+func notTag(s string) bool {
+	_, err := normalise(s)
+	return err != nil
 }
 
 // fields words a build as bake does (buildx bake.ParseCompose), with paths of the
@@ -287,23 +297,26 @@ func literalMap(m map[string]string) map[string]string {
 	return out
 }
 
+// services are a project's images as bake is given them.
+type services struct {
+	source source
+	places map[string]block         // by image
+	faults map[string]*impact.Fault // of images that bake cannot tell to be wrong
+}
+
 // bakeFile words the project's images as a bake file, with the places of their
 // services. A service whose image has another's name is a group, so that it can
 // be asked for; where a profile is not active, the default group holds the rest.
-func (p *project) bakeFile() (source, map[string]block, error) {
+func (p *project) bakeFile() (services, error) {
 	images, err := p.images()
 	if err != nil {
-		return source{}, nil, err
+		return services{}, err
 	}
 	if len(images) == 0 {
-		return source{}, nil, missing(&impact.Fault{
-			Path:  p.path,
-			Cause: "no definition found: none of its services has a build",
-			Hint:  "give a service a build, or write a rebuild.yaml that names the images",
-		})
+		return services{}, &imageless{path: p.path, why: "none of its services has a build"}
 	}
 	var b bytes.Buffer
-	places := map[string]block{}
+	out := services{places: map[string]block{}, faults: map[string]*impact.Fault{}}
 	groups := map[string]any{}
 	var active []string
 	b.WriteString(`{"target":{`)
@@ -316,10 +329,13 @@ func (p *project) bakeFile() (source, map[string]block, error) {
 		b.WriteByte(':')
 		fields, err := json.Marshal(im.fields)
 		if err != nil {
-			return source{}, nil, p.places[im.services[0]].fault("%v", err)
+			return services{}, p.places[im.services[0]].fault("%v", err)
 		}
 		b.Write(fields)
-		places[im.name] = p.places[im.services[0]]
+		out.places[im.name] = p.places[im.services[0]]
+		if im.fault != nil {
+			out.faults[im.name] = im.fault
+		}
 		for _, s := range im.services[1:] {
 			groups[targetName(s)] = map[string]any{"targets": []string{im.name}}
 		}
@@ -335,11 +351,12 @@ func (p *project) bakeFile() (source, map[string]block, error) {
 	if len(groups) > 0 {
 		dt, err := json.Marshal(groups)
 		if err != nil {
-			return source{}, nil, err
+			return services{}, err
 		}
 		b.WriteString(`,"group":`)
 		b.Write(dt)
 	}
 	b.WriteByte('}')
-	return source{path: p.path + servicesSuffix, data: b.Bytes()}, places, nil
+	out.source = source{path: p.path + servicesSuffix, data: b.Bytes()}
+	return out, nil
 }

@@ -29,10 +29,11 @@ type engine struct {
 	lookup sync.Mutex // held while one reference is looked up: many images ask for the same
 
 	mu      sync.Mutex
-	began   time.Time              // guarded by mu: before the engine was asked what it holds
-	holds   *answer                // guarded by mu: nil: it was not asked
-	bases   map[string]impact.Base // guarded by mu
-	assumed []string               // guarded by mu: references that nobody was there to ask about
+	began   time.Time               // guarded by mu: before the engine was asked what it holds
+	holds   *answer                 // guarded by mu: nil: it was not asked
+	bases   map[string]impact.Base  // guarded by mu
+	shown   map[string]docker.Image // guarded by mu: by id
+	assumed []string                // guarded by mu: references that nobody was there to ask about
 }
 
 // answer is what the engine says it holds.
@@ -74,7 +75,7 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 
 func newEngine(ctx context.Context, conn *docker.Engine) *engine {
 	ctx, stop := context.WithCancel(ctx)
-	e := &engine{conn: conn, stop: stop, began: time.Now(), bases: map[string]impact.Base{}}
+	e := &engine{conn: conn, stop: stop, began: time.Now(), bases: map[string]impact.Base{}, shown: map[string]docker.Image{}}
 	e.begin = func(question func(context.Context)) { e.asking.Go(func() { question(ctx) }) }
 	return e
 }

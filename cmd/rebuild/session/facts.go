@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"rebuild/docker"
 	"rebuild/docker/record"
@@ -28,7 +29,7 @@ func (s *Session) decide(ctx context.Context, p *Planned, in impact.Inputs, ask 
 		}
 	}
 	if q.againstRecords() {
-		p.recordFacts(&in.Facts, images)
+		s.engine.recordFacts(ctx, p, &in.Facts, images)
 	}
 	for {
 		plan, err := impact.Make(ctx, in)
@@ -43,16 +44,16 @@ func (s *Session) decide(ctx context.Context, p *Planned, in impact.Inputs, ask 
 		if err != nil {
 			return err
 		}
-		if !p.needParents(in.Facts.Missing, states, images) {
+		if !s.engine.needParents(ctx, p, in.Facts.Missing, states, images) {
 			return nil
 		}
 	}
 }
 
 // recordFacts adds what the records tell beside the states in them.
-func (p *Planned) recordFacts(facts *impact.Facts, images docker.Images) {
+func (e *engine) recordFacts(ctx context.Context, p *Planned, facts *impact.Facts, images docker.Images) {
 	for name, rec := range p.Records {
-		if what, lacks := missing(p.Target.Catalog, name, rec, images); lacks {
+		if what, lacks := e.missing(ctx, p.Target, name, rec, images); lacks {
 			facts.Missing[name] = what
 		}
 		if st := p.Target.States[name]; rec.Failed && st != nil && rec.FailedState == record.StateDigest(st) {
@@ -66,7 +67,7 @@ func (p *Planned) recordFacts(facts *impact.Facts, images docker.Images) {
 
 // needParents notes the parents of images to rebuild that the engine lacks, or
 // that it has as another tree left them.
-func (p *Planned) needParents(lacking map[string]impact.Missing, states *impact.Snapshot, images docker.Images) bool {
+func (e *engine) needParents(ctx context.Context, p *Planned, lacking map[string]impact.Missing, states *impact.Snapshot, images docker.Images) bool {
 	found := false
 	for _, name := range p.Plan.Rebuilds() {
 		for _, parent := range p.Target.ParentsOf(name) {
@@ -79,7 +80,7 @@ func (p *Planned) needParents(lacking map[string]impact.Missing, states *impact.
 			if ref := absent(im, images); ref != "" {
 				what, lacks = impact.Missing{Kind: impact.TagAbsent, Ref: ref}, true
 			} else if rec := p.Records[parent]; rec != nil {
-				if what, lacks = missing(p.Target.Catalog, parent, rec, images); !lacks && !rec.IsOf(states.States[parent]) {
+				if what, lacks = e.missing(ctx, p.Target, parent, rec, images); !lacks && !rec.IsOf(states.States[parent]) {
 					what, lacks = impact.Missing{Kind: impact.OtherFiles}, true
 				}
 			}
@@ -106,24 +107,56 @@ func absent(im impact.Image, images docker.Images) string {
 }
 
 // missing says what the engine lacks of what a record promises; lacks is false when it is
-// nothing.
-func missing(cat impact.Catalog, name string, rec *record.Record, images docker.Images) (what impact.Missing, lacks bool) {
-	im, known := cat.Image(name)
+// nothing. An image of the same content that another tool built and tagged is as good.
+func (e *engine) missing(ctx context.Context, target *impact.Snapshot, name string, rec *record.Record, images docker.Images) (what impact.Missing, lacks bool) {
+	im, known := target.Catalog.Image(name)
 	if !known || rec.ImageID == "" || !images.Known() {
 		return impact.Missing{}, false
 	}
-	if !images.Has(rec.ImageID) {
-		return impact.Missing{Kind: impact.ImageGone}, true
-	}
-	for _, ref := range im.Refs {
+	for _, ref := range promised(target, im, rec) {
 		switch id := images.ID(ref); {
+		case id == rec.ImageID || id != "" && e.isSame(ctx, rec, id):
+			continue
+		case !images.Has(rec.ImageID):
+			return impact.Missing{Kind: impact.ImageGone}, true
 		case id == "":
 			return impact.Missing{Kind: impact.TagGone, Ref: ref}, true
-		case id != rec.ImageID:
+		default:
 			return impact.Missing{Kind: impact.TagMoved, Ref: ref}, true
 		}
 	}
 	return impact.Missing{}, false
+}
+
+// promised are the references under which an image is to be there. Those that hold a time
+// are what its build made of them, as long as nothing reads the one of now.
+func promised(target *impact.Snapshot, im impact.Image, rec *record.Record) []string {
+	same := rec.State != nil && slices.Equal(rec.State.Tags, im.Tags) && len(rec.Refs) == len(im.Refs)
+	if same && !slices.Equal(rec.Refs, im.Refs) && len(target.DependentsOf(im.Name)) == 0 {
+		return rec.Refs
+	}
+	return im.Refs
+}
+
+// isSame tells whether an image has the content of the one that a record is about. What
+// cannot be asked is not.
+func (e *engine) isSame(ctx context.Context, rec *record.Record, id string) bool {
+	if rec.Shown == "" {
+		return false
+	}
+	e.mu.Lock()
+	im, asked := e.shown[id]
+	e.mu.Unlock()
+	if !asked {
+		var err error
+		if im, err = e.conn.Inspect(ctx, id); err != nil {
+			return false
+		}
+		e.mu.Lock()
+		e.shown[id] = im
+		e.mu.Unlock()
+	}
+	return im.Shown(rec.Timed) == rec.Shown
 }
 
 // moved finds a parent that is no longer what an image was built on.

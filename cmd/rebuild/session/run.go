@@ -121,7 +121,7 @@ func (s *Session) Job(ctx context.Context, p *Planned) (run.Job, error) {
 			if rec == nil || !rec.IsOf(states.States[name]) {
 				return false
 			}
-			_, lacks := missing(p.Target.Catalog, name, rec, images)
+			_, lacks := s.engine.missing(ctx, p.Target, name, rec, images)
 			return !lacks
 		}
 	}
