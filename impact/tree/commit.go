@@ -25,7 +25,7 @@ type commitSource struct {
 
 func newCommitSource(r *Repository, commit string, view View) *commitSource {
 	c := &commitSource{repo: r, commit: commit, view: view}
-	c.checkout = newCheckout(r, commit, c.attributes)
+	c.checkout = newCheckout(r, c.attributes)
 	return c
 }
 
