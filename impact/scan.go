@@ -195,7 +195,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		st.Output = DigestOf("broken", f.Error())
 		st.Config, st.OwnOutput = st.Output, st.Output
 	} else {
-		st.Warnings = g.Warnings
+		st.Warnings = slices.Clone(g.Warnings)
 		st.Def.Text = g.Text
 		sc.keys(ctx, st, g, r)
 		st.Config = DigestOf("config", string(g.Config))
@@ -281,11 +281,15 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		return DigestOf("unreadable", err.Error()), f
 	}
 	st.readings[StateRead{Selection: sel, Digest: rd.Digest}.ID()] = rd
+	st.warn(sel, l, rd)
 	if rd.Missing == "" {
 		return rd.Digest, st.Err
 	}
 	f := &Fault{Path: l.File, Line: l.Line}
 	switch {
+	case rd.NoGit:
+		f.Cause = fmt.Sprintf("%s: no commit holds .git, which every commit changes", l.Instruction)
+		f.Hint = "build it from a checkout of the commit: rebuild " + st.Name
 	case rd.HiddenBy > 0:
 		f.Cause = fmt.Sprintf("%s: %s is hidden by %s:%d", l.Instruction, rd.Missing, sel.Ignore.File, rd.HiddenBy)
 		f.Hint = fmt.Sprintf("take the pattern out of %s, or add an exception: !%s", sel.Ignore.File, strings.TrimPrefix(rd.Missing, "/"))
@@ -296,4 +300,24 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		f = st.Err // the first one is the one that a build would meet
 	}
 	return rd.Digest, f
+}
+
+// warn says what a layer reads of git's own that nobody may have meant.
+func (s *State) warn(sel Selection, l Layer, rd *Reading) {
+	if rd.TakesGit {
+		file := sel.Ignore.File
+		if file == "" {
+			file = ".dockerignore"
+		}
+		s.warnOnce(fmt.Sprintf("%s:%d: %s takes .git along, which every commit changes; against a commit that is no change: write .git into %s", l.File, l.Line, l.Instruction, file))
+	}
+	for _, module := range rd.Empty {
+		s.warnOnce(fmt.Sprintf("%s:%d: %s: a commit does not hold the files of submodule %s: its folder is empty", l.File, l.Line, l.Instruction, module))
+	}
+}
+
+func (s *State) warnOnce(text string) {
+	if !slices.Contains(s.Warnings, text) {
+		s.Warnings = append(s.Warnings, text)
+	}
 }

@@ -53,6 +53,9 @@ func (c *commitSource) readTree(ctx context.Context, dir string) ([]*entry, erro
 	for i, f := range found {
 		entries[i] = &entry{path: child(dir, f.name), kind: kindOf(f.mode), git: f.mode == gitlink, id: f.id, mode: modeOf(f.mode)}
 	}
+	if dir == "." {
+		entries = append(entries, ownGit(c.commit))
+	}
 	// Git sorts a folder as if its name ended in a slash.
 	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.path, b.path) })
 	return entries, nil

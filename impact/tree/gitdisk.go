@@ -60,6 +60,10 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 	}
 	var entries, untracked []*entry
 	for _, f := range found {
+		if f.path == ".git" {
+			entries = append(entries, ownGit(""))
+			continue
+		}
 		if f.name() == ".git" {
 			continue
 		}
@@ -130,6 +134,8 @@ func (g *gitDisk) fill(ctx context.Context, e *entry) error {
 			return err
 		}
 		switch {
+		case e.own:
+			return g.fillOwnGit(ctx, e)
 		case e.git:
 			return g.fillModule(ctx, e)
 		case e.kind == fs.ModeDir:
