@@ -117,7 +117,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	o := daemon.Options{
 		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
 		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
-		Document: func(st daemon.Status) any { return newStatusDocument(st) },
+		Document: func(st daemon.Status) any { return terminal.Exact(newStatusDocument(st)) },
 		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}
 	if !f.detached {
