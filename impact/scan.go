@@ -289,7 +289,7 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 	switch {
 	case rd.NoGit:
 		f.Cause = fmt.Sprintf("%s: no commit holds .git, which every commit changes", l.Instruction)
-		f.Hint = "build it from a checkout of the commit: rebuild " + st.Name
+		f.Hint = "build it from a checkout of the commit: rebuild " + ShellWord(st.Name)
 	case rd.HiddenBy > 0:
 		f.Cause = fmt.Sprintf("%s: %s is hidden by %s:%d", l.Instruction, rd.Missing, sel.Ignore.File, rd.HiddenBy)
 		f.Hint = fmt.Sprintf("take the pattern out of %s, or add an exception: !%s", sel.Ignore.File, strings.TrimPrefix(rd.Missing, "/"))
@@ -304,6 +304,9 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 
 // warn says what a layer reads of git's own that nobody may have meant.
 func (s *State) warn(sel Selection, l Layer, rd *Reading) {
+	if l.Op == Everything {
+		return // it stands for instructions that nobody knows, or that have their own
+	}
 	if rd.TakesGit {
 		file := sel.Ignore.File
 		if file == "" {

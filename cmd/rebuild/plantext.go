@@ -46,7 +46,7 @@ func printPlan(p *terminal.Printer, plan *impact.Plan) {
 	}
 	for _, ph := range plan.Phases {
 		p.Answer("")
-		title := ph.Name
+		title := name(ph.Name)
 		if ph.Critical {
 			title += " (critical)"
 		}

@@ -18,6 +18,7 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
 )
@@ -160,7 +161,7 @@ func alertOf(how string, p *terminal.Printer) func(title, text string) {
 	case "desktop":
 		return func(title, text string) {
 			// It is only a courtesy: without a desktop nobody would see why it failed.
-			_ = exec.Command("notify-send", "--app-name=rebuild", title, text).Run()
+			_ = exec.Command("notify-send", "--app-name=rebuild", terminal.Plain(title), terminal.Plain(text)).Run()
 		}
 	}
 	return nil
@@ -195,5 +196,5 @@ func alreadyWatched(ctx context.Context, of *session.Session, h session.Holder) 
 	if root == of.Root {
 		return hinted{fmt.Errorf("a daemon watches %s already: %s", root, h), "rebuild status, or rebuild stop"}
 	}
-	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", root, h), "rebuild -C " + root + " stop"}
+	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", root, h), "rebuild -C " + impact.ShellWord(root) + " stop"}
 }

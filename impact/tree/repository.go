@@ -102,7 +102,7 @@ func openError(dir string, err error) error {
 	case strings.Contains(e.stderr, "must be run in a work tree"):
 		return fmt.Errorf("%s: %w with a working tree", dir, ErrNotRepository)
 	case strings.Contains(e.stderr, "dubious ownership"):
-		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + dir}
+		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + impact.ShellWord(dir)}
 	}
 	return fmt.Errorf("%s: %w", dir, err)
 }
