@@ -42,6 +42,9 @@ func (s *scope) noteGit(ctx context.Context, sel impact.Selection, entries []*en
 			reading.Empty = append(reading.Empty, e.path)
 		}
 	}
+	if isCommit {
+		return nil // its .git goes with nothing
+	}
 	var err error
 	reading.TakesGit, err = s.takesGit(ctx, sel)
 	return err

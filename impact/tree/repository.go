@@ -147,7 +147,7 @@ func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error
 	if err != nil || head != commit {
 		return false, err
 	}
-	worktree, err := r.Worktree(ctx, Options{View: Git})
+	worktree, err := r.Worktree(ctx, Options{View: Git, CacheDir: r.StateDir()})
 	if err != nil {
 		return false, err
 	}

@@ -86,6 +86,15 @@ var shapes = map[string]func(t *testing.T) repo{
 	"separate git dir": func(t *testing.T) repo {
 		return base(t, "--separate-git-dir="+filepath.Join(t.TempDir(), "git"))
 	},
+	"core.worktree": func(t *testing.T) repo {
+		r := base(t)
+		dir := filepath.Join(realPath(t, t.TempDir()), "elsewhere")
+		must(t, os.MkdirAll(dir, 0o755))
+		must(t, os.Rename(filepath.Join(r.dir, ".git"), filepath.Join(dir, "repository")))
+		r.write(map[string]string{".git": "gitdir: " + filepath.Join(dir, "repository") + "\n"})
+		r.git("config", "core.worktree", r.dir)
+		return r
+	},
 	"commit graph": func(t *testing.T) repo { r := base(t); r.git("commit-graph", "write", "--reachable"); return r },
 	"replace": func(t *testing.T) repo {
 		r := newRepo(t)
