@@ -281,7 +281,7 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		return DigestOf("unreadable", err.Error()), f
 	}
 	st.readings[StateRead{Selection: sel, Digest: rd.Digest}.ID()] = rd
-	st.warn(sel, l, rd)
+	st.noteGit(sel, l, rd)
 	if rd.Missing == "" {
 		return rd.Digest, st.Err
 	}
@@ -300,27 +300,4 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		f = st.Err // the first one is the one that a build would meet
 	}
 	return rd.Digest, f
-}
-
-// warn says what a layer reads of git's own that nobody may have meant.
-func (s *State) warn(sel Selection, l Layer, rd *Reading) {
-	if l.Op == Everything {
-		return // it stands for instructions that nobody knows, or that have their own
-	}
-	if rd.TakesGit {
-		file := sel.Ignore.File
-		if file == "" {
-			file = ".dockerignore"
-		}
-		s.warnOnce(fmt.Sprintf("%s:%d: %s takes .git along, which every commit changes; against a commit that is no change: write .git into %s", l.File, l.Line, l.Instruction, file))
-	}
-	for _, module := range rd.Empty {
-		s.warnOnce(fmt.Sprintf("%s:%d: %s: a commit does not hold the files of submodule %s: its folder is empty", l.File, l.Line, l.Instruction, module))
-	}
-}
-
-func (s *State) warnOnce(text string) {
-	if !slices.Contains(s.Warnings, text) {
-		s.Warnings = append(s.Warnings, text)
-	}
 }

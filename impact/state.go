@@ -28,6 +28,8 @@ type State struct {
 	base []byte
 	// readings of the layers, for the paths behind a change.
 	readings map[Digest]*Reading
+	// takesGit are the instructions that copy .git without naming it.
+	takesGit []gitTaken
 }
 
 // Definition is what of an image's definition can change its build.
