@@ -390,7 +390,7 @@ func TestTagRemove(t *testing.T) {
 func TestProgressOfManyBuilds(t *testing.T) {
 	e := enginetest.WithBase(t)
 	var out bytes.Buffer
-	progress, err := docker.NewProgress(&out, "plain")
+	progress, err := docker.NewProgress(&out, "plain", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

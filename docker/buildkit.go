@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
 	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"      // takes file names that are no UTF-8, as buildx does
 )
 
 // builderSchemes are the addresses of a buildkitd that can be dialed.

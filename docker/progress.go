@@ -18,24 +18,32 @@ import (
 // called concurrently.
 type Progress struct {
 	feed *feed
+	text func(string) string // how a step is named; nil: as BuildKit names it
 }
 
 // NewProgress shows builds on out. Mode is auto, tty, plain, json (or rawjson)
-// or quiet; "" is auto, which takes tty when out is a terminal.
-func NewProgress(out io.Writer, mode string) (*Progress, error) {
+// or quiet; "" is auto, which takes tty when out is a terminal. text makes one line of what
+// names a step, for people, whatever is in it; nil leaves names as they are. What a step
+// prints is left as it is, as docker's own builds leave it.
+func NewProgress(out io.Writer, mode string, text func(string) string) (*Progress, error) {
 	if mode == "json" {
 		mode = string(progressui.RawJSONMode)
+	}
+	if mode == string(progressui.RawJSONMode) {
+		text = nil
 	}
 	display, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, fmt.Errorf("progress %q: %w", mode, err)
 	}
-	return &Progress{feed: newFeed(display)}, nil
+	return &Progress{newFeed(display), text}, nil
 }
 
 // Image is where the build of one image is shown, each of its steps marked with
 // the image's name as bake does it.
-func (p *Progress) Image(name string) ProgressSink { return &imageSink{name: name, to: p.feed} }
+func (p *Progress) Image(name string) ProgressSink {
+	return &imageSink{name: name, text: p.text, to: p.feed}
+}
 
 // Close ends the display, when all it was told is drawn. Later statuses are
 // dropped.
@@ -82,6 +90,7 @@ func (f *feed) close() error {
 // imageSink marks one image's statuses.
 type imageSink struct {
 	name string
+	text func(string) string // nil: as it is
 	to   ProgressSink
 }
 
@@ -96,7 +105,7 @@ func (s *imageSink) Write(in *client.SolveStatus) {
 	}
 	for i, v := range in.Vertexes {
 		c := *v
-		c.Digest, c.Name = s.own(v.Digest), s.mark(v.Name)
+		c.Digest, c.Name, c.Error = s.own(v.Digest), s.mark(v.Name), s.clean(v.Error)
 		c.Inputs = make([]digest.Digest, len(v.Inputs))
 		for j, input := range v.Inputs {
 			c.Inputs[j] = s.own(input)
@@ -110,7 +119,7 @@ func (s *imageSink) Write(in *client.SolveStatus) {
 	}
 	for i, v := range in.Statuses {
 		c := *v
-		c.Vertex = s.own(v.Vertex)
+		c.Vertex, c.ID = s.own(v.Vertex), s.clean(v.ID)
 		out.Statuses[i] = &c
 	}
 	for i, v := range in.Logs {
@@ -120,7 +129,7 @@ func (s *imageSink) Write(in *client.SolveStatus) {
 	}
 	for i, v := range in.Warnings {
 		c := *v
-		c.Vertex = s.own(v.Vertex)
+		c.Vertex, c.Short = s.own(v.Vertex), []byte(s.clean(string(v.Short)))
 		out.Warnings[i] = &c
 	}
 	s.to.Write(out)
@@ -133,9 +142,18 @@ func (s *imageSink) own(d digest.Digest) digest.Digest {
 // mark puts the image's name before a step's, inside of its brackets.
 func (s *imageSink) mark(step string) string {
 	if rest, ok := strings.CutPrefix(step, "["); ok {
-		return "[" + s.name + " " + rest
+		step = "[" + s.name + " " + rest
+	} else {
+		step = "[" + s.name + "] " + step
 	}
-	return "[" + s.name + "] " + step
+	return s.clean(step)
+}
+
+func (s *imageSink) clean(text string) string {
+	if s.text == nil {
+		return text
+	}
+	return s.text(text)
 }
 
 // Sinks writes to several.

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"rebuild/impact"
 )
 
 // Unreachable says that an engine does not answer, or went away in the middle of
@@ -49,13 +51,13 @@ func (ep endpoint) hint(cause error) string {
 		}
 	case scheme == "ssh":
 		target, _, _ := strings.Cut(rest, "/")
-		return "ssh " + target + " docker info"
+		return "ssh " + impact.ShellWord(target) + " docker info"
 	case isContext:
-		return "docker --context " + name + " info, or docker context use default"
+		return "docker --context " + impact.ShellWord(name) + " info, or docker context use default"
 	case ep.from == "DOCKER_HOST":
 		return "docker info shows whether DOCKER_HOST is right"
 	case ep.from == "--builder":
-		return "buildctl --addr " + ep.host + " debug workers"
+		return "buildctl --addr " + impact.ShellWord(ep.host) + " debug workers"
 	case scheme != "unix" && scheme != "npipe":
 	case runtime.GOOS == "linux":
 		return "sudo systemctl start docker"

@@ -2,7 +2,6 @@ package impact
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -39,11 +38,7 @@ type conversion struct {
 type baseAsk struct{ ref, platform string }
 
 func (m *memo) get(ctx context.Context, im Image, read ReadFile, resolve Resolve) (*Graph, error) {
-	dt, err := json.Marshal(im)
-	if err != nil {
-		return m.convert(ctx, im, read, resolve)
-	}
-	definition := DigestOf("image", string(dt))
+	definition := DigestOf("image", imageText(im))
 	m.mu.Lock()
 	known := m.conversions[im.Name]
 	m.mu.Unlock()

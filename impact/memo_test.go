@@ -30,3 +30,15 @@ func TestRememberIsBounded(t *testing.T) {
 		t.Errorf("%d are kept, want %d", kept, mostConversions)
 	}
 }
+
+// TestImageText: bytes that are no UTF-8 are told apart.
+func TestImageText(t *testing.T) {
+	seen := map[string]string{}
+	for _, dir := range []string{"caf\xe9", "caf\xea", "caf\ufffd", "caf", `caf\ufffd`} {
+		text := imageText(Image{Name: "a", Dockerfile: dir})
+		if other, ok := seen[text]; ok {
+			t.Errorf("%q and %q are one", dir, other)
+		}
+		seen[text] = dir
+	}
+}

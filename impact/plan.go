@@ -235,6 +235,7 @@ func rebuiltPhases(p *Plan, phases []Phase) []Phase {
 
 // warn adds what a user should know though no decision hangs on it.
 func (p *Plan) warn(target *Snapshot) {
+	p.warnOfGit(target)
 	seen := map[[2]Digest]string{}
 	for _, im := range p.Images {
 		st := target.States[im.Name]

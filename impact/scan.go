@@ -195,7 +195,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		st.Output = DigestOf("broken", f.Error())
 		st.Config, st.OwnOutput = st.Output, st.Output
 	} else {
-		st.Warnings = g.Warnings
+		st.Warnings = slices.Clone(g.Warnings)
 		st.Def.Text = g.Text
 		sc.keys(ctx, st, g, r)
 		st.Config = DigestOf("config", string(g.Config))
@@ -281,11 +281,15 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 		return DigestOf("unreadable", err.Error()), f
 	}
 	st.readings[StateRead{Selection: sel, Digest: rd.Digest}.ID()] = rd
+	st.noteGit(sel, l, rd)
 	if rd.Missing == "" {
 		return rd.Digest, st.Err
 	}
 	f := &Fault{Path: l.File, Line: l.Line}
 	switch {
+	case rd.NoGit:
+		f.Cause = fmt.Sprintf("%s: no commit holds .git, which every commit changes", l.Instruction)
+		f.Hint = "build it from a checkout of the commit: rebuild " + ShellWord(st.Name)
 	case rd.HiddenBy > 0:
 		f.Cause = fmt.Sprintf("%s: %s is hidden by %s:%d", l.Instruction, rd.Missing, sel.Ignore.File, rd.HiddenBy)
 		f.Hint = fmt.Sprintf("take the pattern out of %s, or add an exception: !%s", sel.Ignore.File, strings.TrimPrefix(rd.Missing, "/"))

@@ -51,6 +51,17 @@ type Reading struct {
 	// HiddenBy is the 1-based line of the ignore file whose pattern hides Missing, 0
 	// when the path does not exist at all.
 	HiddenBy int
+
+	// NoGit says that Missing lies in .git, which no commit holds.
+	NoGit bool
+
+	// TakesGit says that .git is read with the rest, without being named. Against a commit
+	// that is no change.
+	TakesGit bool
+
+	// Empty are the submodules that are read and that hold nothing, because a commit has
+	// the name of theirs alone.
+	Empty []string
 }
 
 // File is one entry of a tree.

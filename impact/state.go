@@ -1,6 +1,7 @@
 package impact
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -27,6 +28,8 @@ type State struct {
 	base []byte
 	// readings of the layers, for the paths behind a change.
 	readings map[Digest]*Reading
+	// takesGit are the instructions that copy .git without naming it.
+	takesGit []gitTaken
 }
 
 // Definition is what of an image's definition can change its build.
@@ -49,12 +52,20 @@ func definition(im Image) Definition {
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
 	rest.OnSuccess, rest.Fault = "", nil
-	dt, err := json.Marshal(rest)
-	if err != nil { // plain strings and lists always marshal
-		dt = fmt.Append(nil, rest)
-	}
-	d.Rest = DigestOf("definition", string(dt))
+	d.Rest = DigestOf("definition", imageText(rest))
 	return d
+}
+
+// imageText is an image as a text that no other image has.
+func imageText(im Image) string {
+	dt, err := json.Marshal(im)
+	if err != nil { // plain strings and lists always marshal
+		return fmt.Sprint(im)
+	}
+	if bytes.Contains(dt, []byte(`\ufffd`)) { // so it writes every byte that is no UTF-8
+		dt = fmt.Appendf(dt, "%#v", im)
+	}
+	return string(dt)
 }
 
 // StateLayer is a layer with its key.

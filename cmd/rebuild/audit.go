@@ -141,7 +141,7 @@ func printWhys(p *terminal.Printer, title string, m audit.Counts) {
 
 // missPlace is where a miss was: image, Dockerfile with line, instruction.
 func missPlace(m audit.Miss) string {
-	parts := []string{m.Image}
+	parts := []string{name(m.Image)}
 	if m.Dockerfile != "" {
 		parts = append(parts, placeText(m.Dockerfile, m.Line))
 	}

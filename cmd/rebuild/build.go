@@ -89,7 +89,7 @@ func progressMode(flag string) (string, error) {
 
 // withProgress shows the builds of a run.
 func withProgress(ctx context.Context, p *terminal.Printer, mode string, do func(*docker.Progress) (*run.Report, error)) (*run.Report, error) {
-	progress, err := docker.NewProgress(p.Err, mode)
+	progress, err := docker.NewProgress(p.Err, mode, terminal.Plain)
 	if err != nil {
 		return nil, err
 	}

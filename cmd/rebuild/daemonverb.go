@@ -8,6 +8,7 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact"
 	"rebuild/watch/daemon"
 )
 
@@ -69,9 +70,9 @@ func daemonHint(err error) error {
 	case errors.As(err, &none):
 		return hinted{err, "rebuild watch -d"}
 	case errors.As(err, &elsewhere):
-		return hinted{err, "rebuild -C " + elsewhere.Watched + " stop, then rebuild watch -d"}
+		return hinted{err, "rebuild -C " + impact.ShellWord(elsewhere.Watched) + " stop, then rebuild watch -d"}
 	case errors.As(err, &open):
-		return hinted{err, "rm -r " + open.Dir + ", or set XDG_RUNTIME_DIR"}
+		return hinted{err, "rm -r " + impact.ShellWord(open.Dir) + ", or set XDG_RUNTIME_DIR"}
 	}
 	return err
 }

@@ -85,7 +85,8 @@ func printGraph(p *terminal.Printer, format string, g imageGraph) error {
 	case "json":
 		return p.JSON(g)
 	case "dot":
-		p.Answer("digraph images {\n  rankdir=LR")
+		p.Answer("digraph images {")
+		p.Answer("  rankdir=LR")
 		for _, im := range g.Images {
 			p.Answer("  %q", im.Name)
 			for _, parent := range im.Parents {
@@ -148,18 +149,18 @@ func firstOf(names []string) string {
 
 // graphLine is an image in the graph; a root says what it is built on.
 func graphLine(im graphImage, root bool) string {
-	line := im.Name
+	line := name(im.Name)
 	switch {
 	case !root:
 	case len(im.Bases) > 0:
-		line += "  <- " + strings.Join(im.Bases, ", ")
+		line += "  <- " + names(im.Bases)
 	case len(im.Parents) > 0:
-		line += "  <- " + im.Parents[0]
+		line += "  <- " + name(im.Parents[0])
 	case im.Err == nil: // of what cannot be read nobody knows
 		line += "  <- scratch"
 	}
 	if len(im.Parents) > 1 {
-		line += "  (also reads " + strings.Join(im.Parents[1:], ", ") + ")"
+		line += "  (also reads " + names(im.Parents[1:]) + ")"
 	}
 	if im.Err != nil {
 		line += "  cannot be built: " + im.Err.Error()

@@ -12,6 +12,7 @@ import (
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/hooks"
+	"rebuild/impact"
 )
 
 func hookInstallCommand(p *terminal.Printer, f *flags) *cobra.Command {
@@ -78,7 +79,7 @@ func hookError(err error) error {
 	case errors.As(err, &byHand):
 		return hinted{err, fmt.Sprintf("add this line to %s: %s", byHand.File, byHand.Line)}
 	case errors.As(err, &both):
-		return hinted{err, fmt.Sprintf("put the two into one file, then: rm %s", filepath.ToSlash(both.Kept))}
+		return hinted{err, fmt.Sprintf("put the two into one file, then: rm %s", impact.ShellWord(filepath.ToSlash(both.Kept)))}
 	}
 	return fmt.Errorf("hook: %w", err)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"rebuild/hooks"
 	"rebuild/hooks/prepush"
@@ -103,9 +102,9 @@ func baseOf(c prepush.Commit) string {
 }
 
 // listed names images, the first ones of many.
-func listed(names []string) string {
-	if len(names) > maxListed {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), len(names)-maxListed)
+func listed(images []string) string {
+	if len(images) > maxListed {
+		return fmt.Sprintf("%s and %d more", names(images[:maxListed]), len(images)-maxListed)
 	}
-	return strings.Join(names, ", ")
+	return names(images)
 }

@@ -94,7 +94,7 @@ func printList(p *terminal.Printer, format string, list []listedImage) error {
 	}
 	rows := [][]string{{"IMAGE", "DOCKERFILE", "CONTEXT", "TARGET", "TAGS", "PARENTS", "PHASE", "DEFINED IN"}}
 	for _, im := range list {
-		row := []string{im.Name, im.Dockerfile, im.Context, im.Target, strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
+		row := []string{name(im.Name), name(im.Dockerfile), name(im.Context), name(im.Target), strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
 		if im.Err != nil {
 			row[len(row)-1] += "; cannot be built: " + im.Err.Error()
 		}

@@ -36,12 +36,12 @@ func logsCommand(p *terminal.Printer) *cobra.Command {
 		if err := oneOf("format", format, "text", "json"); err != nil {
 			return err
 		}
-		path, out := logPath(s.State), p.Out
-		if format == "text" && len(args) == 0 {
+		path, out := logPath(s.State), p.JSONLines()
+		if format == "text" {
 			out = consoleLog(p.Out, p.Color)
 		}
 		if len(args) == 1 {
-			path = s.LogFile(args[0])
+			path, out = s.LogFile(args[0]), p.LogLines()
 		}
 		err := terminal.Follow(ctx, path, out, follow)
 		if errors.Is(err, os.ErrNotExist) && len(args) == 1 {

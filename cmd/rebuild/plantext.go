@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -11,6 +10,18 @@ import (
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
 )
+
+// name is a name of a file or an image in a text for people.
+func name(s string) string { return terminal.Quoted(s) }
+
+// names are several of them.
+func names(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = name(s)
+	}
+	return strings.Join(quoted, ", ")
+}
 
 // printPlan writes a plan for people: what changed, what is rebuilt and why, by
 // phase, and what it costs.
@@ -22,7 +33,7 @@ func printPlan(p *terminal.Printer, plan *impact.Plan) {
 		listed := plan.Changes[:min(len(plan.Changes), maxListed)]
 		var rows [][]string
 		for _, ch := range listed {
-			rows = append(rows, []string{fmt.Sprintf("%-8s", ch.Change), ch.Path})
+			rows = append(rows, []string{fmt.Sprintf("%-8s", ch.Change), name(ch.Path)})
 		}
 		p.Table("  ", rows)
 		if more := len(plan.Changes) - len(listed); more > 0 {
@@ -31,26 +42,26 @@ func printPlan(p *terminal.Printer, plan *impact.Plan) {
 	}
 	width := 0
 	for _, im := range plan.Images {
-		width = max(width, runewidth.StringWidth(im.Name))
+		width = max(width, runewidth.StringWidth(name(im.Name)))
 	}
 	for _, ph := range plan.Phases {
 		p.Answer("")
-		title := ph.Name
+		title := name(ph.Name)
 		if ph.Critical {
 			title += " (critical)"
 		}
-		title = p.Bold(title)
+		rest := ""
 		if ph.Estimate != nil {
-			title += ", about " + seconds(*ph.Estimate)
+			rest = ", about " + seconds(*ph.Estimate)
 		}
-		p.Answer("%s", title)
-		for _, name := range ph.Images {
-			printImage(p, plan.Image(name), width)
+		p.Heading(title, rest)
+		for _, n := range ph.Images {
+			printImage(p, plan.Image(n), width)
 		}
 	}
 	if len(plan.Removed) > 0 {
 		p.Answer("")
-		p.Answer("no longer defined: %s", strings.Join(plan.Removed, ", "))
+		p.Answer("no longer defined: %s", names(plan.Removed))
 	}
 	p.Answer("")
 	printTotals(p, plan)
@@ -71,7 +82,7 @@ func printImage(p *terminal.Printer, im *impact.ImagePlan, width int) {
 	case im.Unsure:
 		line += ", the same image if the files that it copies come out the same"
 	}
-	p.Answer("  %s  %s", runewidth.FillRight(im.Name, width), line)
+	p.Answer("  %s  %s", runewidth.FillRight(name(im.Name), width), line)
 	indent := strings.Repeat(" ", width+6)
 	if im.Err != nil {
 		p.Answer("%scannot be built: %s", indent, im.Err)
@@ -139,7 +150,7 @@ func side(s impact.Side) string {
 	switch s.Kind {
 	case impact.SideCommit:
 		if s.Rev != "" && !strings.HasPrefix(s.Commit, s.Rev) {
-			return fmt.Sprintf("commit %.12s (%s)", s.Commit, s.Rev)
+			return fmt.Sprintf("commit %.12s (%s)", s.Commit, name(s.Rev))
 		}
 		return fmt.Sprintf("commit %.12s", s.Commit)
 	case impact.SideRecords:
@@ -155,7 +166,7 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	at := ""
 	if r.Layer > 0 && r.Layer <= len(im.Layers) {
 		if l := im.Layers[r.Layer-1]; l.Line > 0 {
-			at = fmt.Sprintf(" (%s:%d %s)", l.Dockerfile, l.Line, l.Instruction)
+			at = fmt.Sprintf(" (%s %s)", placeText(l.Dockerfile, l.Line), l.Instruction)
 		}
 	}
 	switch r.Kind {
@@ -164,25 +175,25 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 		if change == "" {
 			change = "changed"
 		}
-		return change + " " + r.Path + at
+		return change + " " + name(r.Path) + at
 	case impact.ReasonDockerfile:
 		if detail := detailOf(r); detail != "" {
-			return r.Path + ": " + detail
+			return name(r.Path) + ": " + detail
 		}
-		return r.Path + " changed" + at
+		return name(r.Path) + " changed" + at
 	case impact.ReasonIgnore:
-		return r.Path + " lets other files through" + at
+		return name(r.Path) + " lets other files through" + at
 	case impact.ReasonArg:
-		return fmt.Sprintf("build argument %s: %s%s", r.Arg, detailOf(r), at)
+		return fmt.Sprintf("build argument %s: %s%s", name(r.Arg), detailOf(r), at)
 	case impact.ReasonConfig:
 		if detail := detailOf(r); detail != "" {
 			return "its definition changed: " + detail
 		}
 		return "its definition changed" + at
 	case impact.ReasonParent:
-		return "built on " + r.Image + at
+		return "built on " + name(r.Image) + at
 	case impact.ReasonBase:
-		return "the base image " + r.Image + " moved" + at
+		return "the base image " + name(r.Image) + " moved" + at
 	case impact.ReasonMissing:
 		return detailOf(r)
 	case impact.ReasonNew:
@@ -192,7 +203,7 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	case impact.ReasonForced:
 		return "asked for"
 	}
-	return path.Join(string(r.Kind), r.Path)
+	return string(r.Kind) + " " + name(r.Path)
 }
 
 // seconds is a duration for people.

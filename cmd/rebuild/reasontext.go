@@ -45,7 +45,7 @@ func configText(r impact.Reason) string {
 	case r.New == nil || r.Field == impact.FieldOther:
 		return ""
 	case r.Field == impact.FieldTag:
-		return "tag " + *r.New
+		return "tag " + name(*r.New)
 	case r.Old == nil:
 		return fmt.Sprintf("%s %q", what, *r.New)
 	}

@@ -43,9 +43,9 @@ func printReport(p *terminal.Printer, planned *session.Planned, r *run.Report, t
 func printFailure(p *terminal.Printer, planned *session.Planned, r *run.Report, o run.Outcome) {
 	f := o.Failure(planned.Plan.Image(o.Image))
 	for _, line := range f.Log {
-		p.Message("  | %s", line)
+		p.Message("  | %s", terminal.LogLine(line))
 	}
-	p.Message("[FAILED] %s", strings.Join(slices.DeleteFunc([]string{o.Image, placeText(f.File, f.Line), f.What}, func(s string) bool { return s == "" }), "  "))
+	p.Message("[FAILED] %s", strings.Join(slices.DeleteFunc([]string{name(o.Image), placeText(f.File, f.Line), f.What}, func(s string) bool { return s == "" }), "  "))
 	if f.Cause != "" {
 		p.Message("[INFO] cause: %s", f.Cause)
 	}
@@ -57,10 +57,10 @@ func printFailure(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 	}
 	needed, optional := planned.RequiredBy(o.Image)
 	if len(needed) > 0 {
-		p.Message("[INFO] required by: %s", strings.Join(needed, ", "))
+		p.Message("[INFO] required by: %s", names(needed))
 	}
 	for _, ph := range optional {
-		p.Message("[INFO] also required by the %s: %s", ph.Name, strings.Join(ph.Images, ", "))
+		p.Message("[INFO] also required by the %s: %s", ph.Name, names(ph.Images))
 	}
 	var fault *impact.Fault
 	if errors.As(o.Err, &fault) {
@@ -73,13 +73,13 @@ func printFailure(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, took time.Duration) {
 	var rows [][]string
 	for _, o := range r.Outcomes {
-		row := []string{o.Image, fmt.Sprintf("%-8s", o.Status)}
+		row := []string{name(o.Image), fmt.Sprintf("%-8s", o.Status)}
 		switch o.Status {
 		case run.Built:
 			row = append(row, fmt.Sprintf("%6s", seconds(o.Duration.Seconds())), ranText(o))
 		case run.Skipped:
 			if o.Because != "" {
-				row = append(row, "because of "+o.Because)
+				row = append(row, "because of "+name(o.Because))
 			}
 		case run.Kept:
 			if planned.Plan.Image(o.Image).Action == impact.Keep {

@@ -68,7 +68,7 @@ func newStatusDocument(s daemon.Status) statusDocument {
 			Elapsed: im.Elapsed, Left: im.Left, Built: im.Built, Waits: im.Waits, Why: im.Cause,
 		}
 		if f := im.Failure; f != nil {
-			d.Images[i].Failure = &failureDocument{placeText(f.File, f.Line), *f}
+			d.Images[i].Failure = &failureDocument{placeOf(f.File, f.Line), *f}
 		}
 	}
 	return d
@@ -88,7 +88,7 @@ func printStatus(p *terminal.Printer, s daemon.Status, now time.Time) {
 	p.Answer("")
 	var rows [][]string
 	for _, im := range s.Images {
-		rows = append(rows, []string{im.Name, string(im.State), imageLine(im, now)})
+		rows = append(rows, []string{name(im.Name), string(im.State), imageLine(im, now)})
 	}
 	p.Table("", rows)
 	for _, im := range s.Images {
@@ -96,9 +96,9 @@ func printStatus(p *terminal.Printer, s daemon.Status, now time.Time) {
 			continue
 		}
 		p.Answer("")
-		p.Answer("%s:", im.Name)
+		p.Answer("%s:", name(im.Name))
 		for _, line := range im.Failure.Log {
-			p.Answer("  | %s", line)
+			p.Answer("  | %s", terminal.LogLine(line))
 		}
 	}
 }
@@ -158,7 +158,7 @@ func liveLines(s daemon.Status, width int) []string {
 		case daemon.ImageQueued:
 			queued++
 		default:
-			rows = append(rows, []string{im.Name, fmt.Sprintf("%-8s", im.State), imageLine(im, time.Now())})
+			rows = append(rows, []string{name(im.Name), fmt.Sprintf("%-8s", im.State), imageLine(im, time.Now())})
 		}
 	}
 	last := "  " + string(s.State)

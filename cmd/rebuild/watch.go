@@ -18,6 +18,7 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
 )
@@ -119,7 +120,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	o := daemon.Options{
 		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
 		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
-		Document: func(st daemon.Status) any { return newStatusDocument(st) },
+		Document: func(st daemon.Status) any { return terminal.Exact(newStatusDocument(st)) },
 		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}
 	if !f.detached {
@@ -162,7 +163,7 @@ func alertOf(how string, p *terminal.Printer) func(title, text string) {
 	case "desktop":
 		return func(title, text string) {
 			// It is only a courtesy: without a desktop nobody would see why it failed.
-			_ = exec.Command("notify-send", "--app-name=rebuild", title, text).Run()
+			_ = exec.Command("notify-send", "--app-name=rebuild", terminal.Plain(title), terminal.Plain(text)).Run()
 		}
 	}
 	return nil
@@ -197,5 +198,5 @@ func alreadyWatched(ctx context.Context, of *session.Session, h session.Holder) 
 	if root == of.Root {
 		return hinted{fmt.Errorf("a daemon watches %s already: %s", root, h), "rebuild status, or rebuild stop"}
 	}
-	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", root, h), "rebuild -C " + root + " stop"}
+	return hinted{fmt.Errorf("a daemon of this repository runs already, for %s: %s", root, h), "rebuild -C " + impact.ShellWord(root) + " stop"}
 }

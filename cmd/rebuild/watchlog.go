@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rebuild/cmd/rebuild/session"
+	"rebuild/cmd/rebuild/terminal"
 	"rebuild/docker/run"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
@@ -118,7 +119,7 @@ func (l *watchLog) failed(e daemon.Failed) {
 	}
 	text := failureText(&e.Failure)
 	l.log.Error().Str("image", e.Image).Str("cause", reasonsText(e.Cause)).
-		Str("where", placeText(e.Failure.File, e.Failure.Line)).Str("what", e.Failure.What).Msgf("%s failed: %s", e.Image, text)
+		Str("where", placeOf(e.Failure.File, e.Failure.Line)).Str("what", e.Failure.What).Msgf("%s failed: %s", e.Image, text)
 	l.alarm(e.Image+" failed", text)
 }
 
@@ -148,10 +149,17 @@ func newWatchLog(out zerolog.LevelWriter) *watchLog {
 	return &watchLog{log: zerolog.New(out).With().Timestamp().Logger()}
 }
 
-// consoleLog writes log lines for people: the time of day and what happened.
+// consoleLog writes log lines for people: the time of day and what happened. The log
+// itself has names as they are.
 func consoleLog(out io.Writer, color bool) zerolog.ConsoleWriter {
 	return zerolog.ConsoleWriter{
 		Out: out, NoColor: !color, TimeFormat: time.TimeOnly,
+		FormatPrepare: func(line map[string]any) error {
+			if text, ok := line[zerolog.MessageFieldName].(string); ok {
+				line[zerolog.MessageFieldName] = terminal.LogLine(text)
+			}
+			return nil
+		},
 		PartsOrder:    []string{zerolog.TimestampFieldName, zerolog.MessageFieldName},
 		FieldsExclude: []string{"image", "cause", "seconds", "estimate", "ran", "where", "what", "folders"},
 	}

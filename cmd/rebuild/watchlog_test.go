@@ -75,3 +75,24 @@ func TestWatchLogAlert(t *testing.T) {
 		t.Errorf("heard %q", got)
 	}
 }
+
+// TestConsoleLogOfOddNames: a line of the log is one line on a terminal, whatever names are in it;
+// the log itself has them as they are.
+func TestConsoleLogOfOddNames(t *testing.T) {
+	var file, console bytes.Buffer
+	l := newWatchLog(zerolog.MultiLevelWriter(&file, consoleLog(&console, false)))
+	l.event(daemon.Building{Image: "app", Cause: &daemon.Cause{Reason: impact.Reason{Kind: impact.ReasonFile, Path: "a\n::error::\x1b[2J\xe9"}}})
+	l.event(daemon.Warning{Text: "\x1b[31mred\x1b[0m\n::error::\x1b[2J"})
+	lines := strings.Split(strings.TrimSuffix(console.String(), "\n"), "\n")
+	for i, want := range []string{`app is rebuilt: "a\n::error::\033[2J\351"`, `red\n::error::\033[2J`} {
+		if i >= len(lines) || !strings.HasSuffix(lines[i], " "+want) {
+			t.Errorf("no line ends in %s: %q", want, lines)
+		}
+	}
+	if len(lines) != 2 || strings.Contains(console.String(), "\x1b") {
+		t.Errorf("%q", console.String())
+	}
+	if !strings.Contains(file.String(), `"message":"\u001b[31mred\u001b[0m\n::error::\u001b[2J"`) {
+		t.Errorf("the log: %s", file.String())
+	}
+}

@@ -19,11 +19,11 @@ func reasonsText(c *daemon.Cause) string {
 	r, text := c.Reason, ""
 	switch r.Kind {
 	case impact.ReasonFile, impact.ReasonDockerfile, impact.ReasonIgnore:
-		text = r.Path
+		text = name(r.Path)
 	case impact.ReasonParent, impact.ReasonBase:
-		text = r.Image
+		text = name(r.Image)
 	case impact.ReasonArg:
-		text = "build argument " + r.Arg
+		text = "build argument " + name(r.Arg)
 	default:
 		text = reasonText(imageOfCause(c))
 	}
@@ -48,9 +48,9 @@ func imageOfCause(c *daemon.Cause) (*impact.ImagePlan, impact.Reason) {
 func waitsText(w *daemon.Waits) string {
 	switch w.Kind {
 	case daemon.WaitsForImage:
-		return "waits for " + w.For
+		return "waits for " + name(w.For)
 	case daemon.WaitsForCritical:
-		return "waits for " + w.For + ", whose phase is critical"
+		return "waits for " + name(w.For) + ", whose phase is critical"
 	case daemon.WaitsFailed:
 		return "its last build failed"
 	case daemon.WaitsAtFault:
@@ -72,7 +72,10 @@ func imageCause(im daemon.ImageStatus) string {
 }
 
 // placeText is a line of a file; 0 is none.
-func placeText(file string, line int) string {
+func placeText(file string, line int) string { return placeOf(name(file), line) }
+
+// placeOf is placeText for programs.
+func placeOf(file string, line int) string {
 	if line > 0 {
 		return fmt.Sprintf("%s:%d", file, line)
 	}

@@ -29,17 +29,17 @@ func runWhy(ctx context.Context, p *terminal.Printer, f *flags, images []string)
 	if err != nil {
 		return err
 	}
-	for _, name := range planned.Asked {
-		printWhy(p, planned.Plan, name)
+	for _, image := range planned.Asked {
+		printWhy(p, planned.Plan, image)
 	}
 	return nil
 }
 
 // printWhy writes an image's chains, one for each reason, a line a link.
-func printWhy(p *terminal.Printer, plan *impact.Plan, name string) {
-	im := plan.Image(name)
+func printWhy(p *terminal.Printer, plan *impact.Plan, image string) {
+	im := plan.Image(image)
 	if im.Action == impact.Keep {
-		p.Answer("%s is kept: nothing that it reads has changed since %s", name, strings.TrimPrefix(side(plan.Baseline), "commit "))
+		p.Answer("%s is kept: nothing that it reads has changed since %s", name(image), strings.TrimPrefix(side(plan.Baseline), "commit "))
 		return
 	}
 	c := &chains{plan: plan, printed: map[string]bool{}}
@@ -62,12 +62,12 @@ type chains struct {
 // itself.
 func (c *chains) of(im *impact.ImagePlan) [][]string {
 	if c.printed[im.Name] {
-		return [][]string{{"-> image " + im.Name + " is rebuilt, as above"}}
+		return [][]string{{"-> image " + name(im.Name) + " is rebuilt, as above"}}
 	}
 	c.printed[im.Name] = true
-	end := fmt.Sprintf("-> image %s is rebuilt: %s", im.Name, layersOf(im))
+	end := fmt.Sprintf("-> image %s is rebuilt: %s", name(im.Name), layersOf(im))
 	if im.Err != nil {
-		end = fmt.Sprintf("-> image %s cannot be built: %s", im.Name, im.Err)
+		end = fmt.Sprintf("-> image %s cannot be built: %s", name(im.Name), im.Err)
 	}
 	var out [][]string
 	for _, r := range im.Reasons {
@@ -99,7 +99,7 @@ func layerLinks(im *impact.ImagePlan, r impact.Reason) []string {
 	l := im.Layers[r.Layer-1]
 	var links []string
 	if l.Line > 0 {
-		links = append(links, fmt.Sprintf("-> %s:%d  %s", l.Dockerfile, l.Line, l.Instruction))
+		links = append(links, fmt.Sprintf("-> %s  %s", placeText(l.Dockerfile, l.Line), l.Instruction))
 	}
-	return append(links, fmt.Sprintf("-> layer %d of %s is %s", l.Index, im.Name, l.State))
+	return append(links, fmt.Sprintf("-> layer %d of %s is %s", l.Index, name(im.Name), l.State))
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"rebuild/impact"
 )
@@ -30,11 +31,33 @@ func (s *Store) Files(read impact.StateRead) []impact.File {
 	if err != nil {
 		return nil
 	}
-	var files []impact.File
-	if json.Unmarshal(data, &files) != nil {
+	var kept []file
+	if json.Unmarshal(data, &kept) != nil {
 		return nil
 	}
+	files := make([]impact.File, len(kept))
+	for i, f := range kept {
+		if files[i] = f.File; len(f.Raw) > 0 {
+			files[i].Path = string(f.Raw)
+		}
+	}
 	return files
+}
+
+// file is a file in a list. JSON holds no name that is no UTF-8: then Raw does.
+type file struct {
+	impact.File
+	Raw []byte `json:",omitempty"`
+}
+
+func encodeFiles(files []impact.File) ([]byte, error) {
+	kept := make([]file, len(files))
+	for i, f := range files {
+		if kept[i].File = f; !utf8.ValidString(f.Path) {
+			kept[i].Raw = []byte(f.Path)
+		}
+	}
+	return json.Marshal(kept)
 }
 
 // putFiles keeps the lists of the files behind a record's state, and notes in the
@@ -52,7 +75,7 @@ func (s *Store) putFiles(rec *Record) error {
 			if rd == nil {
 				continue
 			}
-			data, err := json.Marshal(rd.Files)
+			data, err := encodeFiles(rd.Files)
 			if err != nil {
 				return err
 			}

@@ -86,6 +86,24 @@ func files(t *testing.T, r *Store, image string) []impact.File {
 	return r.Files(rec.State.Layers[0].Reads[0])
 }
 
+// TestOddNames: a name that is no UTF-8 comes back as it is, and so does one with the
+// character that stands for such bytes elsewhere.
+func TestOddNames(t *testing.T) {
+	r := Open(t.TempDir(), "engine")
+	want := []impact.File{{Path: "/caf\xe9", Digest: "1"}, {Path: "/caf\ufffd", Digest: "2"}, {Path: "/a\nb", Digest: "3"}}
+	data, err := encodeFiles(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := r.putList(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Files(impact.StateRead{List: list}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%#v", got)
+	}
+}
+
 // A record gives back the files behind its state, for as long as their list is there.
 // What is saved is not changed.
 func TestFilesOfARecord(t *testing.T) {

@@ -303,7 +303,7 @@ func TestRequestFails(t *testing.T) {
 
 // Push reaches the builder, and so does the display.
 func TestPushAndProgress(t *testing.T) {
-	progress, err := docker.NewProgress(&strings.Builder{}, "quiet")
+	progress, err := docker.NewProgress(&strings.Builder{}, "quiet", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

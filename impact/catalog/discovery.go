@@ -192,6 +192,9 @@ func (d *discovery) describe(images []impact.Image) {
 			if im.name == images[i].Name {
 				images[i].Origin = im.origin()
 				images[i].Ambiguous = len(im.open) > 0
+				if !im.writable() { // no file that bake reads can hold its name
+					images[i].Dockerfile, images[i].Context = im.dockerfile, im.context
+				}
 			}
 		}
 	}

@@ -8,7 +8,10 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"rebuild/impact"
 )
@@ -64,24 +67,39 @@ func (d *Draft) Answer(q Question, option string) {
 }
 
 // Images counts the images.
-func (d *Draft) Images() int { return len(d.found.images) }
+func (d *Draft) Images() int { return len(d.found.images) - len(d.unwritable()) }
 
 // Warnings says what was left out, and what is open.
 func (d *Draft) Warnings() []string {
-	return slices.Concat(d.found.leftOut(), d.found.ambiguities(""))
+	return slices.Concat(d.found.leftOut(), d.found.ambiguities(""), d.unwritable())
 }
+
+// unwritable says which images a file in YAML cannot hold.
+func (d *Draft) unwritable() []string {
+	var out []string
+	for _, im := range d.found.images {
+		if !im.writable() {
+			out = append(out, im.dockerfile+" is left out: its path is no UTF-8, which a rebuild.yaml cannot hold")
+		}
+	}
+	return out
+}
+
+func (im *foundImage) writable() bool { return utf8.ValidString(im.dockerfile + im.context) }
 
 // Text is the rebuild.yaml. It loads to the catalog that the tree has without it.
 func (d *Draft) Text() []byte {
 	var b bytes.Buffer
 	b.WriteString("# The images of this repository, made up from its Dockerfiles. Check what is\n" +
 		"# marked with \"?\", and correct names and tags: rebuild list shows what comes of it.\n")
-	for _, w := range d.found.leftOut() {
+	for _, w := range slices.Concat(d.found.leftOut(), d.unwritable()) {
 		fmt.Fprintf(&b, "# %s\n", oneLine(w))
 	}
 	b.WriteString("\nimages:\n")
 	for _, im := range d.found.images {
-		im.write(&b)
+		if im.writable() {
+			im.write(&b)
+		}
 	}
 	b.WriteString(`
 # Which images belong together, in the order in which they are built. Without it
@@ -137,4 +155,11 @@ func scalar(s string) string {
 	return string(quoted)
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine writes a text for a comment. What cannot be printed is escaped.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if odd := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }; strings.ContainsFunc(s, odd) {
+		s = strconv.Quote(s)
+	}
+	return s
+}

@@ -18,10 +18,9 @@ import (
 // the line ends, encodings and filters (LFS among them) that attributes ask for.
 // The attributes are those of the commit.
 type checkout struct {
-	repo   *Repository
-	commit string
-	attrs  *attributes
-	open   func() (*filters, error)
+	repo  *Repository
+	attrs *attributes
+	open  func() (*filters, error)
 }
 
 // filters are the git commands that convert. They run on a working tree that holds
@@ -33,8 +32,8 @@ type filters struct {
 	folders table[string, bool]
 }
 
-func newCheckout(r *Repository, commit string, read func(context.Context, string) ([]byte, error)) *checkout {
-	c := &checkout{repo: r, commit: commit, attrs: newAttributes(r, read)}
+func newCheckout(r *Repository, read func(context.Context, string) ([]byte, error)) *checkout {
+	c := &checkout{repo: r, attrs: newAttributes(r, read)}
 	c.open = sync.OnceValues(c.start)
 	return c
 }

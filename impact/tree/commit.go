@@ -25,7 +25,7 @@ type commitSource struct {
 
 func newCommitSource(r *Repository, commit string, view View) *commitSource {
 	c := &commitSource{repo: r, commit: commit, view: view}
-	c.checkout = newCheckout(r, commit, c.attributes)
+	c.checkout = newCheckout(r, c.attributes)
 	return c
 }
 
@@ -52,6 +52,9 @@ func (c *commitSource) readTree(ctx context.Context, dir string) ([]*entry, erro
 	entries := make([]*entry, len(found))
 	for i, f := range found {
 		entries[i] = &entry{path: child(dir, f.name), kind: kindOf(f.mode), git: f.mode == gitlink, id: f.id, mode: modeOf(f.mode)}
+	}
+	if dir == "." {
+		entries = append(entries, ownGit(c.commit))
 	}
 	// Git sorts a folder as if its name ended in a slash.
 	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.path, b.path) })

@@ -43,7 +43,7 @@ func (c *commitContext) walkFrom(ctx context.Context, rel string, fn fs.WalkDirF
 	if err != nil {
 		return err
 	}
-	if e == nil {
+	if e == nil || e.own {
 		return fn(filepath.FromSlash(rel), nil, &fs.PathError{Op: "lstat", Path: rel, Err: fs.ErrNotExist})
 	}
 	return c.walk(ctx, e, fn)
@@ -82,6 +82,9 @@ func (c *commitContext) walkFolder(ctx context.Context, dir string, fn fs.WalkDi
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if e.own {
+			continue
 		}
 		err := c.walk(ctx, e, fn)
 		if errors.Is(err, fs.SkipDir) {

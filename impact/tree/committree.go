@@ -68,17 +68,20 @@ func (t *CommitTree) Context(ctx context.Context, dir string) (fsutil.FS, error)
 
 // Reads lists what was asked for. What a build context of the tree sent is not among
 // it. ok is false when something else than the commit's objects had a part in the
-// answers: files outside of the repository, or the conversion of a definition.
+// answers: files outside of the repository, .git, or the conversion of a definition.
 func (t *CommitTree) Reads() (r CommitReads, ok bool) {
 	src := t.src.(*commitSource)
 	read, converted := src.read.all()
+	ok = !converted && len(t.outside.read.all()) == 0
 	for dir, entries := range src.folders.all() {
 		r.Folders = append(r.Folders, dir)
 		var files []string
 		others := 0
 		for _, e := range entries {
 			switch {
-			case e.isDir():
+			case e.own && e.isFilled():
+				ok = false // another commit has another .git, with the same tree
+			case e.isDir(), e.own:
 			case read[e.path] || e.isFilled():
 				files = append(files, e.path)
 			default:
@@ -94,5 +97,5 @@ func (t *CommitTree) Reads() (r CommitReads, ok bool) {
 	slices.Sort(r.Folders)
 	slices.Sort(r.Whole)
 	slices.Sort(r.Files)
-	return r, !converted && len(t.outside.read.all()) == 0
+	return r, ok
 }

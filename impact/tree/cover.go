@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,13 @@ func (s *scope) cover(ctx context.Context, sel impact.Selection) (*cover, error)
 	}
 	for _, required := range sel.Required {
 		if !slices.ContainsFunc(c.parts, func(w *part) bool { return strings.HasPrefix(w.path, required) }) {
-			return nil, &absentError{path: required, seeks: []string{required}}
+			absent := &absentError{path: required, seeks: []string{required}}
+			for _, w := range c.parts {
+				if m := moduleOf(w.node); m != nil && within(required, w.path) {
+					absent.module = m
+				}
+			}
+			return nil, absent
 		}
 	}
 	for _, p := range c.matches {
@@ -170,6 +177,10 @@ func (s *scope) includedPaths(ctx context.Context, sel impact.Selection, p strin
 	}
 	w.cover.prefix, w.cover.links = start, f.links
 	w.cover.behind = follow && len(f.links) > 0
+	if m := cmp.Or(f.module, moduleOf(f.node)); m != nil && start != w.pattern {
+		// What matches in a submodule, or in .git, no commit can tell.
+		return nil, &absentError{path: sel.Path, seeks: []string{start}, follow: follow, module: m}
+	}
 	if f.node == nil {
 		return w.cover, nil
 	}
@@ -208,6 +219,9 @@ func (w *walker) visit(ctx context.Context, n *node, fn string, parents []*part)
 	if err != nil {
 		return err
 	}
+	if moduleOf(n) != nil && w.include != nil && !prune {
+		should = true // something in it may be included
+	}
 	if should {
 		for _, parent := range parents {
 			if !parent.included {
@@ -225,6 +239,18 @@ func (w *walker) visit(ctx context.Context, n *node, fn string, parents []*part)
 }
 
 func (w *walker) visitKids(ctx context.Context, n *node, fn string, parents []*part) error {
+	if n.entry == nil && slices.ContainsFunc(w.starts, func(start string) bool { return within(start, ".git") }) {
+		// COPY --parents names it.
+		own, _, err := w.scope.at(ctx, ".git")
+		if err != nil {
+			return err
+		}
+		if m := moduleOf(own); m != nil {
+			if err := w.visit(ctx, own, fn+"/.git", parents); err != nil {
+				return err
+			}
+		}
+	}
 	return w.scope.each(ctx, n, func(k *node) error {
 		return w.visit(ctx, k, fn+"/"+k.entry.name(), parents)
 	})

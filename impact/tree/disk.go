@@ -27,6 +27,8 @@ type disk struct {
 	// may be nil.
 	known func(ctx context.Context, path string, st stat) (impact.Digest, bool)
 
+	sparse *sparse // what a sparse checkout leaves out; nil: nothing
+
 	folders table[string, []*entry]
 	read    foldersRead
 }
@@ -51,7 +53,10 @@ func (d *disk) readDir(dir string) ([]*entry, error) {
 	// and how far, is for the caller to say.
 	d.read.add(d.system(dir))
 	found, err := os.ReadDir(d.system(dir))
-	if missing(err) {
+	switch {
+	case missing(err) && d.sparse.holds(dir):
+		err = nil
+	case missing(err):
 		return nil, &fs.PathError{Op: "read", Path: dir, Err: fs.ErrNotExist}
 	}
 	if err != nil {
@@ -65,7 +70,7 @@ func (d *disk) readDir(dir string) ([]*entry, error) {
 		}
 		entries = append(entries, &entry{path: p, kind: f.Type()})
 	}
-	return entries, nil
+	return d.sparse.add(dir, entries), nil
 }
 
 func (d *disk) fill(ctx context.Context, e *entry) error {
@@ -73,8 +78,14 @@ func (d *disk) fill(ctx context.Context, e *entry) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		name := d.system(e.path)
-		fi, err := os.Lstat(name)
+		if e.id != "" {
+			return d.sparse.fill(ctx, e)
+		}
+		fi, err := os.Lstat(d.system(e.path))
+		if missing(err) && d.sparse.holds(e.path) { // a folder of which all is left out
+			e.mode = modeDir
+			return nil
+		}
 		if missing(err) {
 			e.gone = true
 			return nil
@@ -120,6 +131,10 @@ func (d *disk) readLink(e *entry) error {
 }
 
 func (d *disk) link(ctx context.Context, e *entry) (string, error) {
+	if e.id != "" {
+		text, err := d.sparse.content(ctx, e)
+		return string(text), err
+	}
 	err := d.fill(ctx, e)
 	return e.text, err
 }

@@ -33,7 +33,8 @@ type source interface {
 type entry struct {
 	path string      // slash path from the root of the tree, or absolute
 	kind fs.FileMode // type bits only
-	git  bool        // a submodule's commit
+	git  bool        // a submodule's commit, or .git itself: nothing in it is listed
+	own  bool        // .git itself, where it stands for the commit: found by its name alone
 	file bool        // a symlink that lies on the disk as a file (core.symlinks=false)
 	id   string      // of the object, in a commit or the index
 

@@ -22,7 +22,7 @@ type gitDisk struct {
 	check   *pipe // git check-attr
 	convert *pipe // git hash-object
 
-	fileMode bool // the disk's executable bits count (core.fileMode)
+	fileMode bool // the disk's executable bits count
 	symlinks bool // symlinks are symlinks (core.symlinks)
 
 	folders table[string, []*entry]
@@ -30,7 +30,10 @@ type gitDisk struct {
 	modules table[string, impact.Digest]
 }
 
-func newGitDisk(r *Repository, d *disk, ix *index, attrs *attributes) *gitDisk {
+// newGitDisk may write a file of its own to the folder scratch. Where git is told to
+// overlook modes (core.fileMode), they count all the same if the disk has any: BuildKit
+// copies them.
+func newGitDisk(r *Repository, d *disk, ix *index, attrs *attributes, scratch string) *gitDisk {
 	return &gitDisk{
 		repo:     r,
 		disk:     d,
@@ -39,7 +42,7 @@ func newGitDisk(r *Repository, d *disk, ix *index, attrs *attributes) *gitDisk {
 		attrs:    attrs,
 		check:    r.children.pipe(r.git, append([]string{"check-attr", "-z", "--stdin"}, converting...)...),
 		convert:  r.children.pipe(r.git, "hash-object", "--stdin-paths"),
-		fileMode: r.config.isTrue("core.filemode", true),
+		fileMode: r.config.isTrue("core.filemode", true) || keepsModes(scratch),
 		symlinks: r.config.isTrue("core.symlinks", true),
 	}
 }
@@ -52,17 +55,22 @@ func (g *gitDisk) list(ctx context.Context, dir string) ([]*entry, error) {
 // hollow.
 func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 	found, err := g.disk.list(ctx, dir)
-	if err != nil && !(missing(err) && g.index.skipped && len(g.index.below(dir)) > 0) {
+	if err != nil {
 		return nil, err
 	}
 	var entries, untracked []*entry
 	for _, f := range found {
+		if f.path == ".git" {
+			entries = append(entries, ownGit(""))
+			continue
+		}
 		if f.name() == ".git" {
 			continue
 		}
-		e := &entry{path: f.path, kind: f.kind}
+		e := &entry{path: f.path, kind: f.kind, git: f.git, id: f.id}
 		tracked := g.index.find(f.path)
 		switch {
+		case f.id != "": // not checked out: git calls it unmodified
 		case f.kind == fs.ModeDir && tracked != nil && tracked.mode == gitlink:
 			e.git, e.id = true, string(tracked.digest())
 		case f.kind == fs.ModeDir && len(g.index.below(f.path)) > 0:
@@ -77,13 +85,7 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 		}
 		entries = append(entries, e)
 	}
-	if entries, err = g.dropIgnored(ctx, entries, untracked); err != nil {
-		return nil, err
-	}
-	if g.index.skipped {
-		entries = g.addAbsent(dir, entries)
-	}
-	return entries, nil
+	return g.dropIgnored(ctx, entries, untracked)
 }
 
 func (g *gitDisk) dropIgnored(ctx context.Context, entries, untracked []*entry) ([]*entry, error) {
@@ -100,42 +102,6 @@ func (g *gitDisk) dropIgnored(ctx context.Context, entries, untracked []*entry) 
 		drop[e] = ignored[i]
 	}
 	return slices.DeleteFunc(entries, func(e *entry) bool { return drop[e] }), nil
-}
-
-// addAbsent adds what a sparse checkout left out: git calls it unmodified.
-func (g *gitDisk) addAbsent(dir string, entries []*entry) []*entry {
-	there := map[string]bool{}
-	for _, e := range entries {
-		there[e.path] = true
-	}
-	below := g.index.below(dir)
-	for i := range below {
-		t := &below[i]
-		if !t.absent {
-			continue
-		}
-		rest := t.path
-		if dir != "." {
-			rest = t.path[len(dir)+1:]
-		}
-		first, _, deeper := strings.Cut(rest, "/")
-		p := child(dir, first)
-		if there[p] {
-			continue
-		}
-		there[p] = true
-		e := &entry{path: p}
-		switch {
-		case deeper:
-			e.kind = fs.ModeDir
-		default:
-			e.kind, e.git = kindOf(t.mode), t.mode == gitlink
-			e.id = string(t.digest())
-		}
-		entries = append(entries, e)
-	}
-	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.path, b.path) })
-	return entries
 }
 
 // kindOf gives the type of a mode of git's.
@@ -168,6 +134,8 @@ func (g *gitDisk) fill(ctx context.Context, e *entry) error {
 			return err
 		}
 		switch {
+		case e.own:
+			return g.fillOwnGit(ctx, e)
 		case e.git:
 			return g.fillModule(ctx, e)
 		case e.kind == fs.ModeDir:
@@ -183,8 +151,7 @@ func (g *gitDisk) fill(ctx context.Context, e *entry) error {
 
 func (g *gitDisk) fillFile(ctx context.Context, e *entry) error {
 	tracked := g.index.find(e.path)
-	if tracked != nil && tracked.stage == 0 && (e.id != "" || tracked.assumed) {
-		// Not checked out, or taken as it is in the index.
+	if e.id != "" { // not checked out
 		e.mode, e.digest = modeOf(tracked.mode), tracked.digest()
 		return nil
 	}

@@ -39,7 +39,6 @@ type indexEntry struct {
 	inode        uint32
 
 	stage     uint8
-	assumed   bool // "assume unchanged": git takes it as it is in the index
 	absent    bool // "skip worktree": not checked out
 	intentAdd bool // added without content
 }
@@ -58,9 +57,11 @@ func (e *indexEntry) digest() impact.Digest { return impact.Digest(hex.EncodeToS
 
 // clean tells whether the file has the content that the index knows, by the
 // rule of git's racy index. It is stricter than git's own comparison: at worst a
-// file is read once more.
+// file is read once more. Whatever git is told to overlook (assume unchanged,
+// fsmonitor, core.checkStat) plays no part: the stats of the file itself count. Size 0
+// is also what git gives an entry that it knows to be racy.
 func (ix *index) clean(e *indexEntry, st stat) bool {
-	if e.stage != 0 || e.intentAdd || e.mtime == 0 || e.size != uint32(st.size) || e.mtime != st.mtime {
+	if e.stage != 0 || e.intentAdd || e.mtime == 0 || e.size == 0 || e.size != uint32(st.size) || e.mtime != st.mtime {
 		return false
 	}
 	if st.ctime != 0 && e.ctime != st.ctime || st.inode != 0 && e.inode != uint32(st.inode) {
@@ -159,7 +160,6 @@ func parseIndex(data []byte, f format) (*index, error) {
 		e.inode, e.mode, e.size = be.Uint32(body[20:]), be.Uint32(body[24:]), be.Uint32(body[36:])
 		ids = append(ids, body[40:40+f.size]...)
 		flags := be.Uint16(body[40+f.size:])
-		e.assumed = flags&0x8000 != 0
 		e.stage = uint8(flags >> 12 & 3)
 		at := fixed
 		if version >= 3 && flags&0x4000 != 0 {
@@ -268,7 +268,7 @@ func listIndex(ctx context.Context, git program) (*index, error) {
 		}
 		tag := fields[0]
 		e := indexEntry{path: path, id: string(id), mode: uint32(mode), stage: uint8(stage),
-			absent: strings.EqualFold(tag, "s"), assumed: tag == strings.ToLower(tag)}
+			absent: strings.EqualFold(tag, "s")}
 		ix.skipped = ix.skipped || e.absent
 		ix.entries = append(ix.entries, e)
 	}

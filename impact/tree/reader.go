@@ -82,6 +82,9 @@ func (r *reader) read(ctx context.Context, sel impact.Selection) (*impact.Readin
 // readAbsent is the reading of a selection that finds nothing.
 func (r *reader) readAbsent(ctx context.Context, sel impact.Selection, src source, dir string, absent *absentError) (*impact.Reading, error) {
 	reading := &impact.Reading{Digest: absentDigest(sel, absent)}
+	if absent.module != nil {
+		reading.Files = filesOf([]*entry{absent.module})
+	}
 	if r.raw != nil && src == r.src {
 		// BuildKit will find what only git doesn't know. It is no change against a
 		// commit, which doesn't know it either.
@@ -101,6 +104,7 @@ func (r *reader) readAbsent(ctx context.Context, sel impact.Selection, src sourc
 		}
 	}
 	reading.Missing = absent.path
+	reading.NoGit = absent.module != nil && absent.module.own
 	var err error
 	reading.HiddenBy, err = r.hiddenBy(ctx, sel, src, dir, absent)
 	return reading, err
@@ -235,7 +239,8 @@ func (s *scope) read(ctx context.Context, sel impact.Selection) (*impact.Reading
 	digest := c.digest()
 	s.mu.Unlock()
 	entries = append(entries, c.links...)
-	return &impact.Reading{Digest: digest, Files: filesOf(entries), Changed: s.lastChange(sel, c, entries)}, nil
+	reading := &impact.Reading{Digest: digest, Files: filesOf(entries), Changed: s.lastChange(sel, c, entries)}
+	return reading, s.noteGit(ctx, sel, entries, reading)
 }
 
 // lastChange is when the last of some entries was changed, or the folder in which a

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -109,7 +110,7 @@ func openError(dir string, err error) error {
 	case strings.Contains(e.stderr, "not a git repository"):
 		return fmt.Errorf("%s: %w", dir, ErrNotRepository)
 	case strings.Contains(e.stderr, "dubious ownership"):
-		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + dir}
+		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + impact.ShellWord(dir)}
 	}
 	return fmt.Errorf("%s: %w", dir, err)
 }
@@ -145,7 +146,7 @@ func (r *Repository) Commit(ctx context.Context, rev string, view View) (*Commit
 }
 
 // CheckedOut tells whether the working tree is that of a commit: it is HEAD, and no
-// tracked file is edited.
+// tracked file is edited. git diff would not tell of those that git is told to overlook.
 func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error) {
 	head, err := r.Resolve(ctx, "HEAD")
 	if unborn := (*RevisionError)(nil); errors.As(err, &unborn) || r.Bare {
@@ -154,11 +155,26 @@ func (r *Repository) CheckedOut(ctx context.Context, commit string) (bool, error
 	if err != nil || head != commit {
 		return false, err
 	}
-	_, err = r.git.run(ctx, "diff", "--quiet", "--no-ext-diff", "HEAD", "--")
-	if exited(err, 1) {
-		return false, nil
+	worktree, err := r.Worktree(ctx, Options{View: Git, CacheDir: r.StateDir()})
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	then, err := r.Commit(ctx, commit, Git)
+	if err != nil {
+		return false, err
+	}
+	everything := impact.Selection{Context: ".", Path: "/"}
+	before, err := then.Read(ctx, everything)
+	if err != nil {
+		return false, err
+	}
+	now, err := worktree.Read(ctx, everything)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(impact.Diff(before.Files, now.Files), func(c impact.Change) bool {
+		return c.Change != impact.Added || worktree.git.index.find(c.Path) != nil
+	}), nil
 }
 
 // readTree lists a tree or a commit's root tree, and remembers it: two commits

@@ -148,13 +148,17 @@ func (s *scope) isThere(ctx context.Context, n *node) (bool, error) {
 	return there, nil
 }
 
-// each visits the children that are there.
+// each visits the children that are there, but for .git where that is found by its name
+// alone.
 func (s *scope) each(ctx context.Context, n *node, visit func(*node) error) error {
 	kids, err := s.children(ctx, n)
 	if err != nil {
 		return err
 	}
 	for _, k := range kids {
+		if k.entry.own {
+			continue
+		}
 		there, err := s.isThere(ctx, k)
 		if err != nil {
 			return err

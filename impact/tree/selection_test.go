@@ -224,7 +224,7 @@ func TestOnlyIgnored(t *testing.T) {
 	r.write(map[string]string{".gitignore": "/gen/\n*.tar\n", "app/x": "x"})
 	r.commit("one")
 	r.write(map[string]string{"gen/cert.pem": "c", "image.tar": "t", "app/y.tar": "y"})
-	for _, sel := range []impact.Selection{all("/gen"), all("/gen/cert.pem"), all("/image.tar"), wild("/gen/*.pem"), all("/.git")} {
+	for _, sel := range []impact.Selection{all("/gen"), all("/gen/cert.pem"), all("/image.tar"), wild("/gen/*.pem")} {
 		commit, worktree, bytes := read(t, r.at("HEAD", Git), sel), read(t, r.worktree(Git), sel), read(t, r.worktree(Bytes), sel)
 		if commit.Missing == "" || worktree.Missing != "" || bytes.Missing != "" {
 			t.Errorf("%s: missing %q %q %q", sel.Path, commit.Missing, worktree.Missing, bytes.Missing)
@@ -389,22 +389,6 @@ func TestNames(t *testing.T) {
 // TestGitFlags are settings that make git see files otherwise than they are.
 func TestGitFlags(t *testing.T) {
 	r := base(t)
-	r.git("config", "core.fileMode", "false")
-	chmod("a/one", 0o755)(r)
-	chmod("a/two", 0o644)(r)
-	if d := diff(t, r); len(d) != 0 {
-		t.Errorf("core.fileMode=false: %v", d)
-	}
-	write("new*", "n")(r)
-	if f := read(t, r.worktree(Git), all("/new")).Files[0]; f.Mode != 0o644 {
-		t.Errorf("a new file's mode: %o", f.Mode)
-	}
-	r.git("config", "--unset", "core.fileMode")
-	if d := diff(t, r); len(d) != 3 {
-		t.Errorf("%v", d)
-	}
-
-	r = base(t)
 	r.git("config", "core.symlinks", "false")
 	become("a/link", "a/link", "one")(r)
 	if d := diff(t, r); len(d) != 0 {
@@ -412,13 +396,6 @@ func TestGitFlags(t *testing.T) {
 	}
 	if got := read(t, r.worktree(Git), all("/a/link")); paths(got) != "a/link a/one" {
 		t.Errorf("followed: %s", paths(got))
-	}
-
-	r = base(t)
-	r.git("update-index", "--assume-unchanged", "a/one")
-	write("a/one", "assumed")(r)
-	if d := diff(t, r); len(d) != 0 {
-		t.Errorf("assume-unchanged: %v", d)
 	}
 
 	r = base(t)

@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tonistiigi/fsutil"
 
 	"rebuild/impact"
 )
@@ -82,6 +85,15 @@ var shapes = map[string]func(t *testing.T) repo{
 	},
 	"separate git dir": func(t *testing.T) repo {
 		return base(t, "--separate-git-dir="+filepath.Join(t.TempDir(), "git"))
+	},
+	"core.worktree": func(t *testing.T) repo {
+		r := base(t)
+		dir := filepath.Join(realPath(t, t.TempDir()), "elsewhere")
+		must(t, os.MkdirAll(dir, 0o755))
+		must(t, os.Rename(filepath.Join(r.dir, ".git"), filepath.Join(dir, "repository")))
+		r.write(map[string]string{".git": "gitdir: " + filepath.Join(dir, "repository") + "\n"})
+		r.git("config", "core.worktree", r.dir)
+		return r
 	},
 	"commit graph": func(t *testing.T) repo { r := base(t); r.git("commit-graph", "write", "--reachable"); return r },
 	"replace": func(t *testing.T) repo {
@@ -176,8 +188,32 @@ func TestShapes(t *testing.T) {
 					if got := paths(read(t, r.worktree(Bytes), all("/deep"))); got != "deep deep/er deep/er/f" {
 						t.Errorf("bytes: %s", got)
 					}
-					if read(t, r.worktree(Bytes), all("/a")).Missing == "" {
-						t.Error("bytes: a is not checked out")
+					w, c := r.worktree(Bytes), r.at("HEAD", Bytes)
+					if got, want := read(t, w, all("/")), read(t, c, all("/")); got.Digest == want.Digest {
+						t.Error("bytes: .git lies in the working tree alone")
+					}
+					for _, p := range []string{"/a", "/l", "/deep", "/top", "/a/link"} {
+						if got, want := read(t, w, all(p)), read(t, c, all(p)); got.Digest != want.Digest || paths(got) != paths(want) {
+							t.Errorf("bytes, %s: differs from HEAD: %v", p, impact.Diff(want.Files, got.Files))
+						}
+					}
+					for _, dir := range []string{".", "a", "l", "deep"} {
+						got, err := w.Context(t.Context(), dir)
+						must(t, err)
+						want, err := c.Context(t.Context(), dir)
+						must(t, err)
+						got, err = fsutil.NewFilterFS(got, &fsutil.FilterOpt{ExcludePatterns: []string{".git"}})
+						must(t, err)
+						if g, w := walk(t, got), walk(t, want); g != w {
+							t.Errorf("context %s: %s, the commit's: %s", dir, g, w)
+						}
+					}
+					ctx, err := w.Context(t.Context(), "a")
+					must(t, err)
+					f, err := ctx.Open("one")
+					must(t, err)
+					if text, err := io.ReadAll(f); err != nil || string(text) != "11\n" {
+						t.Errorf("a/one: %q %v", text, err)
 					}
 					return
 				}

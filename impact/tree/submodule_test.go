@@ -21,7 +21,7 @@ func withSubmodule(t *testing.T) repo {
 
 func TestSubmodule(t *testing.T) {
 	r := withSubmodule(t)
-	sels := []impact.Selection{all("/"), all("/sub"), all("/sub/lib"), {Context: "sub", Path: "/lib", Follow: true}, {Context: "sub/lib", Path: "/", Follow: true}}
+	sels := []impact.Selection{all("/"), all("/sub"), all("/sub/lib"), wild("/sub/l*"), {Context: ".", Path: "/", Include: []string{"sub/lib/code"}, Required: []string{"/sub/lib/code"}}, {Context: "sub", Path: "/lib", Follow: true}, {Context: "sub/lib", Path: "/", Follow: true}}
 	same := func(want bool) {
 		t.Helper()
 		commit, worktree := r.at("HEAD", Git), r.worktree(Git)

@@ -97,7 +97,7 @@ func (n *node) compute() sum {
 	l := newList()
 	l.add("/", n.header())
 	for _, k := range n.kids {
-		if k.there && !k.entry.gone {
+		if k.there && !k.entry.gone && !k.entry.own {
 			l.add("/"+k.entry.name(), k.record())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 const (
 	newPrefix   = ".new-"   // a file that is to replace another
 	clockPrefix = ".clock-" // see clock
+	modePrefix  = ".mode-"  // see keepsModes
 )
 
 // leftAfter is the age at which a temporary file was left by a process that was killed:
@@ -74,6 +76,30 @@ func clock(dir string) time.Time {
 	return fi.ModTime()
 }
 
+// keepsModes tells whether the file system of a folder has executable bits, by a file
+// that is made there, as git does when it makes a repository (init-db.c). Where none can
+// be made it is taken to have them.
+func keepsModes(dir string) bool {
+	f, err := os.CreateTemp(dir, modePrefix+"*")
+	if err != nil {
+		return true
+	}
+	name := f.Name()
+	defer func() {
+		_ = f.Close() // nothing was written to it
+		_ = os.Remove(name)
+	}()
+	for _, mode := range []fs.FileMode{0o700, 0o600} {
+		if os.Chmod(name, mode) != nil {
+			return false
+		}
+		if fi, err := os.Lstat(name); err != nil || fi.Mode().Perm()&0o100 != mode&0o100 {
+			return false
+		}
+	}
+	return true
+}
+
 // sweep removes the temporary files that killed processes left in a folder. What cannot
 // be removed stays: it is in nobody's way.
 func sweep(dir string, now time.Time) {
@@ -82,7 +108,8 @@ func sweep(dir string, now time.Time) {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), newPrefix) && !strings.HasPrefix(e.Name(), clockPrefix) {
+		temporary := func(prefix string) bool { return strings.HasPrefix(e.Name(), prefix) }
+		if !slices.ContainsFunc([]string{newPrefix, clockPrefix, modePrefix}, temporary) {
 			continue
 		}
 		if fi, err := e.Info(); err == nil && now.Sub(fi.ModTime()) > leftAfter {

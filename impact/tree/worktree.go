@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,14 +52,16 @@ func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, erro
 	if err != nil {
 		return nil, err
 	}
-	attrs := newAttributes(r, func(ctx context.Context, p string) ([]byte, error) {
+	readAttributes := func(ctx context.Context, p string) ([]byte, error) {
 		text, err := w.disk.readFile(p)
 		if e := ix.find(p); missing(err) && e != nil {
 			return r.objects().blob(ctx, string(e.digest())) // as git does
 		}
 		return text, err
-	})
-	w.git = newGitDisk(r, w.disk, ix, attrs)
+	}
+	attrs := newAttributes(r, readAttributes)
+	w.disk.sparse = newSparse(r, ix, readAttributes)
+	w.git = newGitDisk(r, w.disk, ix, attrs, cmp.Or(opt.CacheDir, r.GitDir))
 	if opt.View == Git {
 		w.reader.src, w.reader.raw = w.git, w.disk
 		return w, nil
@@ -89,7 +92,12 @@ func newWorktree(root, state string, f format, cacheDir string) *Worktree {
 			root:    root,
 			src:     d,
 			outside: &disk{format: f, cache: cache},
-			content: func(_ context.Context, e *entry) ([]byte, error) { return d.readFile(e.path) },
+			content: func(ctx context.Context, e *entry) ([]byte, error) {
+				if e.id != "" {
+					return d.sparse.content(ctx, e)
+				}
+				return d.readFile(e.path)
+			},
 		},
 	}
 }
@@ -129,7 +137,7 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 }
 
 // Context implements Tree.
-func (w *Worktree) Context(_ context.Context, dir string) (fsutil.FS, error) {
+func (w *Worktree) Context(ctx context.Context, dir string) (fsutil.FS, error) {
 	src, at := w.place(dir)
 	if src == source(w.outside) {
 		return diskContext(at, "")
@@ -142,7 +150,10 @@ func (w *Worktree) Context(_ context.Context, dir string) (fsutil.FS, error) {
 			state = rest
 		}
 	}
-	return diskContext(filepath.ToSlash(w.disk.system(at)), state)
+	if w.disk.sparse == nil {
+		return diskContext(filepath.ToSlash(w.disk.system(at)), state)
+	}
+	return w.sparseContext(ctx, at, state)
 }
 
 var (

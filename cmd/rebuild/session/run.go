@@ -158,7 +158,7 @@ func (p *Planned) SharedTags() error {
 			if other, ok := owner[ref]; ok {
 				return definitionFault(&impact.Fault{
 					Cause: fmt.Sprintf("%s and %s would both be built as %s", other, name, ref),
-					Hint:  fmt.Sprintf("give one of them another tag, or name one: rebuild %s", other),
+					Hint:  fmt.Sprintf("give one of them another tag, or name one: rebuild %s", impact.ShellWord(other)),
 				}, cat)
 			}
 			owner[ref] = name

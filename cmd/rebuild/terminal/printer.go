@@ -3,7 +3,8 @@
 // It knows nothing of images: the words are given to it.
 //
 // It promises that the answer alone goes to stdout and all else to stderr, that a warning
-// is printed once, and that no control codes go to what is no terminal.
+// is printed once, that a line is one line whatever names are in it, and that no control
+// codes are written but its own, and those to a terminal alone.
 package terminal
 
 import (
@@ -63,10 +64,25 @@ func widthOf(w io.Writer) int {
 }
 
 // Answer writes a line to stdout.
-func (p *Printer) Answer(format string, args ...any) { fmt.Fprintf(p.Out, format+"\n", args...) }
+func (p *Printer) Answer(format string, args ...any) { writeLine(p.Out, fmt.Sprintf(format, args...)) }
 
 // Message writes a line to stderr.
-func (p *Printer) Message(format string, args ...any) { fmt.Fprintf(p.Err, format+"\n", args...) }
+func (p *Printer) Message(format string, args ...any) { writeLine(p.Err, fmt.Sprintf(format, args...)) }
+
+// writeLine is how text for people is written.
+func writeLine(w io.Writer, text string) {
+	_, _ = io.WriteString(w, Plain(text)+"\n") // whoever read it has gone
+}
+
+// Heading writes a title, which stands out on a terminal, and the rest of its line to
+// stdout.
+func (p *Printer) Heading(title, rest string) {
+	title, rest = Plain(title), Plain(rest)
+	if p.Color {
+		title = "\x1b[1m" + title + "\x1b[0m"
+	}
+	_, _ = io.WriteString(p.Out, title+rest+"\n") // whoever read it has gone
+}
 
 // Note writes what is good to know.
 func (p *Printer) Note(format string, args ...any) { p.Message("rebuild: note: "+format, args...) }
@@ -80,7 +96,7 @@ func (p *Printer) WarnText(text string) {
 	defer p.mu.Unlock()
 	if !p.warned[text] {
 		p.warned[text] = true
-		fmt.Fprintf(p.Err, "rebuild: warning: %s\n", text)
+		writeLine(p.Err, "rebuild: warning: "+text)
 	}
 }
 
@@ -111,13 +127,39 @@ func (p *Printer) JSON(v any) error { return p.encode(v, " ") }
 func (p *Printer) JSONLine(v any) error { return p.encode(v, "") }
 
 func (p *Printer) encode(v any, indent string) error {
-	enc := json.NewEncoder(p.Out)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", indent)
-	if err := enc.Encode(v); err != nil {
+	err := enc.Encode(Exact(v))
+	if err == nil {
+		_, err = p.Out.Write(unspokenJSON(text.Bytes()))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot print the answer: %w", err)
 	}
 	return nil
+}
+
+// JSONLines writes lines of JSON to stdout, each given with one call.
+func (p *Printer) JSONLines() io.Writer {
+	return &lineWriter{func(line string) string { return string(unspokenJSON([]byte(line))) }, p.Out}
+}
+
+// LogLines writes lines that a program printed to stdout, each given with one call.
+func (p *Printer) LogLines() io.Writer {
+	return &lineWriter{func(line string) string { return LogLine(line) + "\n" }, p.Out}
+}
+
+// lineWriter writes lines as clean makes them.
+type lineWriter struct {
+	clean func(string) string
+	out   io.Writer
+}
+
+func (w *lineWriter) Write(line []byte) (int, error) {
+	_, err := io.WriteString(w.out, w.clean(string(line)))
+	return len(line), err
 }
 
 // Buffer holds back what goes to stderr until it is known whether it matters: the
@@ -136,12 +178,4 @@ func (p *Printer) Buffer() (end func(print bool)) {
 			clear(p.warned)
 		}
 	}
-}
-
-// Bold is used for names on a terminal.
-func (p *Printer) Bold(s string) string {
-	if !p.Color {
-		return s
-	}
-	return "\x1b[1m" + s + "\x1b[0m"
 }

@@ -37,7 +37,7 @@ func TableLines(indent string, rows [][]string, width int) []string {
 // row is a row of a table that is laid out: all but its last cell, and that.
 type row struct{ head, last string }
 
-// lay pads the cells of each column to the same width.
+// lay pads the cells of each column to the same width. A cell is one line.
 func lay(indent string, rows [][]string) []row {
 	var widths []int
 	for _, cells := range rows {
@@ -45,13 +45,14 @@ func lay(indent string, rows [][]string) []row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], runewidth.StringWidth(cell))
+			widths[i] = max(widths[i], runewidth.StringWidth(Plain(cell)))
 		}
 	}
 	laid := make([]row, len(rows))
 	for i, cells := range rows {
 		laid[i].head = indent
 		for j, cell := range cells {
+			cell = Plain(cell)
 			if j == len(cells)-1 {
 				laid[i].last = cell
 			} else {
@@ -75,7 +76,7 @@ func (r row) within(width int) string {
 // Cut shortens a line to so many columns; 0: not at all.
 func Cut(line string, width int) string {
 	if width <= 0 {
-		return line
+		return Plain(line)
 	}
-	return runewidth.Truncate(line, width, "…")
+	return runewidth.Truncate(Plain(line), width, "…")
 }
