@@ -44,6 +44,11 @@ type Image struct {
 	// a guess, and the image is taken to read everything in it.
 	Ambiguous bool `json:",omitempty"`
 
+	// SecretEnv are the values of variables that Secrets name and that are not in the
+	// environment of the process: a compose project has them from its environment
+	// files. They are no part of what is compared, and are printed nowhere.
+	SecretEnv map[string]string `json:"-"`
+
 	// OnSuccess is the command that a watch runs after each build of the image; ""
 	// for none. It is no part of the build.
 	OnSuccess string `json:",omitempty"`

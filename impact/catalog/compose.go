@@ -21,7 +21,7 @@ var (
 // findCompose reads what "docker compose" would read in a folder; nil when
 // there is nothing.
 func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
-	env, err := readEnvironment(ctx, r, dir, opt)
+	env, err := composeEnvironment(ctx, r, dir, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		if err != nil {
 			return nil, err
 		}
-		return composeFinding(ctx, r, files, dir, opt)
+		return composeFinding(ctx, r, files, dir, env)
 	}
 	main, err := r.tryAll(ctx, dir, composeNames)
 	if err != nil || main == nil {
@@ -41,7 +41,7 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		return nil, err
 	}
 	files := slices.Concat(main[:1], override[:min(1, len(override))])
-	f, err := composeFinding(ctx, r, files, dir, opt)
+	f, err := composeFinding(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +78,8 @@ func composeFiles(ctx context.Context, r *reader, dir, list string, env *environ
 
 // composeFinding makes the finding of compose files that no bake file goes
 // with. dir is the folder of the first.
-func composeFinding(ctx context.Context, r *reader, files []source, dir string, opt Options) (*finding, error) {
-	p, err := readProject(ctx, r, files, dir, opt)
+func composeFinding(ctx context.Context, r *reader, files []source, dir string, env *environment) (*finding, error) {
+	p, err := readProject(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}

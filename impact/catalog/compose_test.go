@@ -67,7 +67,12 @@ func compareWithCompose(t *testing.T, s story) {
 		t.Fatal(err)
 	}
 	t.Chdir(start)
-	opts, err := cli.NewProjectOptions(files, cli.WithEnv(env), cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithEnvFiles(), cli.WithDotEnv,
+	if v, ok := s.opt.Env("COMPOSE_DISABLE_ENV_FILE"); ok {
+		t.Setenv("COMPOSE_DISABLE_ENV_FILE", v)
+	}
+	list, _ := s.opt.Env("COMPOSE_ENV_FILES")
+	envFiles := strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
+	opts, err := cli.NewProjectOptions(files, cli.WithEnv(env), cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithEnvFiles(envFiles...), cli.WithDotEnv,
 		cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithDefaultProfiles())
 	if err != nil {
 		t.Fatal(err)

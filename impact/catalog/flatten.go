@@ -27,7 +27,11 @@ func selfContained(ctx context.Context, r *reader, files []source, dir string, o
 	if !needed {
 		return files, nil
 	}
-	p, err := readProject(ctx, r, files, dir, opt)
+	env, err := bakeEnvironment(ctx, r, dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readProject(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		if err != nil {
 			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: at.fault("%s", cause(err))}
 		}
+		if f.project != nil {
+			im.SecretEnv = f.project.secretEnv
+		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks
 			im.Origin = f.compose()
