@@ -25,6 +25,23 @@ func (u *Unsupported) Error() string {
 	return fmt.Sprintf("docker engine %s ignores %s", u.Version, u.What)
 }
 
+// Unkept says that an image is to have what the engine cannot keep beside it: what
+// stands in an index or in manifests of its own. buildx refuses the same of such an
+// engine (build.toSolveOpt).
+type Unkept struct {
+	What    string // "docker-bake.hcl: attest type=sbom"
+	Version string // of the engine; "" when it is not known
+}
+
+// Error implements error.
+func (u *Unkept) Error() string {
+	engine := "this engine"
+	if u.Version != "" {
+		engine = "docker engine " + u.Version
+	}
+	return fmt.Sprintf("%s: %s cannot keep that: one with the containerd image store can, or a builder (--builder)", u.What, engine)
+}
+
 // need is a field of an operation that changes what the image holds, with the
 // capability under which BuildKit says that it knows the field.
 type need struct {

@@ -1,5 +1,7 @@
 package impact
 
+import "strconv"
+
 // Image is one thing to build, as a definition states it. Paths are slash
 // paths from the root of the tree ("." is the root); one that lies outside the
 // tree is absolute.
@@ -36,6 +38,11 @@ type Image struct {
 	CacheTo      []string
 	Entitlements []string
 
+	Attest      []string          `json:",omitempty"` // attestations that go with the image ("type=sbom"), one of a type
+	Annotations []string          `json:",omitempty"` // of its manifest or index, as bake words them
+	Export      map[string]string `json:",omitempty"` // what else an exporter is told of the image ("compression")
+	Resources   map[string]string `json:",omitempty"` // what each step may use at most, in the frontend's words ("memory")
+
 	IgnoreArgs []string // build arguments left out of the comparison, never out of the build
 	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")
 	DerivedOf  string   // the image that it is derived from, or ""
@@ -56,6 +63,13 @@ type Image struct {
 	// Fault says why this image cannot be built as it is defined, nil when it can.
 	// The others of its definition are not touched by it.
 	Fault *Fault `json:",omitempty"`
+}
+
+// Indexed tells whether an argument asks for an index even of a single platform (buildx
+// build.toSolveOpt).
+func (im Image) Indexed() bool {
+	on, err := strconv.ParseBool(im.Args["BUILDKIT_MULTI_PLATFORM"])
+	return err == nil && on
 }
 
 // NamedContext is one entry of `--build-context`: exactly one of Image, Ref,

@@ -20,6 +20,7 @@ import (
 // is defined wrong has its fault, which is not that of the others.
 func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Options) error {
 	own := f.doc.imageNames()
+	var left unserved
 	for _, t := range ev.targets {
 		base := f.base
 		if slices.Contains(own, t.Name) {
@@ -27,6 +28,9 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		}
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
+		if f.project != nil && f.project.faults[t.Name] != nil {
+			im.Fault = f.project.faults[t.Name]
+		}
 		if err != nil {
 			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: at.fault("%s", cause(err))}
 		}
@@ -38,8 +42,10 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 			im.Origin = f.compose()
 		}
 		cat.Images = append(cat.Images, im)
-		cat.Warnings = append(cat.Warnings, unserved(t, im.Origin)...)
+		at.path = im.Origin
+		left.take(t, at)
 	}
+	cat.Warnings = append(cat.Warnings, left.words()...)
 	if len(ev.members) > 0 {
 		cat.Groups = ev.members
 	}
@@ -82,8 +88,18 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		ShmSize:      value(t.ShmSize),
 		Entitlements: slices.Clone(t.Entitlements),
 	}
+	setExport(&im, t.Outputs)
 	if bad, err := setRefs(&im); err != nil {
 		return im, fmt.Errorf("tag %q: %w", bad, err)
+	}
+	if err := setManifest(&im, t); err != nil {
+		return im, err
+	}
+	if err := setResources(&im, t.Resources); err != nil {
+		return im, err
+	}
+	if err := checkPolicy(t.Policy); err != nil {
+		return im, err
 	}
 	if err := at.contexts(&im, t); err != nil {
 		return im, err
@@ -239,25 +255,6 @@ func (at place) caches(entries buildflags.CacheOptions, folder string) []string 
 			c.Attrs[k] = v
 		}
 		out = append(out, c.String())
-	}
-	return out
-}
-
-// unserved says what a target asks for that is no image. It is built as an
-// image all the same.
-func unserved(t *bake.Target, file string) []string {
-	var out []string
-	if call := value(t.Call); call != "" && call != "build" {
-		out = append(out, fmt.Sprintf("%s: target %s: call %q is not served: the image is built", file, t.Name, call))
-	}
-	for _, o := range t.Outputs {
-		switch o.Type {
-		case "local", "tar", "oci":
-			out = append(out, fmt.Sprintf("%s: target %s: output of type %s is not written: the image is built", file, t.Name, o.Type))
-		}
-	}
-	if len(t.Policy) > 0 {
-		out = append(out, fmt.Sprintf("%s: target %s: its policy is not applied", file, t.Name))
 	}
 	return out
 }

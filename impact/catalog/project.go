@@ -34,7 +34,8 @@ type project struct {
 	places   map[string]block // of services, by name
 	roots    map[string]*yaml.Node
 
-	secretEnv map[string]string // see impact.Image.SecretEnv
+	secretEnv map[string]string        // see impact.Image.SecretEnv
+	faults    map[string]*impact.Fault // by image: what compose refuses of it
 }
 
 // projectKeys are the parts of a compose file that images are made of. The rest
@@ -47,7 +48,7 @@ var (
 
 // readProject resolves compose files whose project has its folder at dir.
 func readProject(ctx context.Context, r *reader, files []source, dir string, env *environment) (p *project, err error) {
-	p = &project{path: files[0].path, sources: files, env: env, mirror: newMirror(r.paths), places: map[string]block{}, roots: map[string]*yaml.Node{}}
+	p = &project{path: files[0].path, sources: files, env: env, mirror: newMirror(r.paths), places: map[string]block{}, roots: map[string]*yaml.Node{}, faults: map[string]*impact.Fault{}}
 	defer func() {
 		// Neither compose-go nor the YAML parsers are ours, and the text may be anyone's.
 		if v := recover(); v != nil {
@@ -134,7 +135,7 @@ func (p *project) load(ctx context.Context, r *reader, dir string) error {
 	for name := range strings.SplitSeq(environment["COMPOSE_PROFILES"], ",") {
 		p.profiles = append(p.profiles, strings.TrimSpace(name))
 	}
-	p.warnings = nil
+	p.warnings = p.untaken(raw)
 	p.takeSecrets(missing)
 	for _, name := range sortedKeys(missing) {
 		p.warnings = append(p.warnings, fmt.Sprintf("%s: the variable %s is not set: it counts as empty", p.path, name))
@@ -271,7 +272,7 @@ func (p *project) locate(src source) {
 }
 
 // modelPath is where in a compose file an error says it is.
-var modelPath = regexp.MustCompile(`\b(services|secrets|include|name)([.\[][^\s:'"]+)?`)
+var modelPath = regexp.MustCompile(`\b(services|secrets|jobs|include|name)([.\[][^\s:'"]+)?`)
 
 // extending finds the services of compose-go's word for a circle of them.
 var extending = regexp.MustCompile(`(\S+) in \S+`)

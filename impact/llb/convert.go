@@ -36,8 +36,11 @@ func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve
 	if err != nil {
 		return nil, err
 	}
-	if ref, line, ok := thirdPartyFrontend(src.text); ok {
-		return foreignFrontend(ctx, im, src, read, ref, line)
+	if frontend, ok := thirdPartyFrontend(im, src.text); ok {
+		if frontend.ref == "" { // as buildx has it (build.toSolveOpt)
+			return nil, &impact.Fault{Path: im.Dockerfile, Cause: syntaxArg + " is empty: it names no frontend", Hint: "take the argument away"}
+		}
+		return foreignFrontend(ctx, im, src, read, frontend)
 	}
 	return convert(ctx, im, src, read, resolve)
 }
