@@ -83,6 +83,9 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 	if opt.Read == nil {
 		opt.Read = os.ReadFile
 	}
+	if err := checkVariables(opt); err != nil {
+		return impact.Catalog{}, err
+	}
 	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
 	found, err := find(ctx, r, opt)
 	if err != nil {
@@ -119,7 +122,7 @@ func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)
 	}
-	cat.Warnings = slices.Concat(found.warnings, cat.Warnings)
+	cat.Warnings = slices.Concat(found.warnings, unservedVariables(opt), cat.Warnings)
 	cat.Warnings = append(cat.Warnings, sharedTags(cat.Images)...)
 	return cat, nil
 }

@@ -62,9 +62,21 @@ func find(ctx context.Context, r *reader, opt Options) (*finding, error) {
 	})
 }
 
-// findIn reads the docker-bake files of a folder or, with none, its compose files;
-// nil when there are neither.
+// findIn reads the files that the environment names for bake, else the docker-bake files
+// of a folder or, with none, its compose files; nil when there are neither.
 func findIn(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
+	start, err := r.paths.resolve(".", opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	named, err := namedByEnvironment(ctx, r, start, opt)
+	if err != nil {
+		return nil, err
+	}
+	if named != nil {
+		named, err = beside(ctx, r, named, start, opt)
+		return &finding{files: named, base: start}, err
+	}
 	files, err := findBake(ctx, r, dir, opt)
 	if err != nil {
 		return nil, err
