@@ -98,6 +98,7 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 		return impact.Catalog{}, err
 	}
 	cat.Files = r.names
+	cat.Warnings = slices.Concat(r.left, cat.Warnings)
 	return cat, nil
 }
 

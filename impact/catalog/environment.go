@@ -67,6 +67,10 @@ func composeEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 // whatever compose's own variables say (buildx bake.composeEnv).
 func bakeEnvironment(ctx context.Context, r *reader, dir string, opt Options) (*environment, error) {
 	env := &environment{lookup: opt.lookup}
+	v, _ := opt.lookup("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")
+	if disabled, err := strconv.ParseBool(v); err == nil && disabled {
+		env.lookup = func(string) (string, bool) { return "", false }
+	}
 	return env, env.takeDotenv(ctx, r, dir)
 }
 

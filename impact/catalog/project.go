@@ -43,7 +43,7 @@ type project struct {
 // a file for a newer compose is understood.
 var (
 	projectKeys = []string{"services", "secrets"}
-	serviceKeys = []string{"image", "build", "environment", "platform", "profiles", "x-rebuild"}
+	serviceKeys = []string{"image", "build", "dockerfile", "environment", "env_file", "platform", "profiles", "x-rebuild"}
 )
 
 // readProject resolves compose files whose project has its folder at dir.
@@ -300,6 +300,7 @@ func (p *project) fault(err error) error {
 		return f
 	}
 	f.Cause = strings.TrimPrefix(f.Cause, "failed to parse "+f.Path+": ")
+	f.Cause = strings.Replace(f.Cause, " false schema", " is not allowed", 1) // of a key that the schema does not have
 	if f.Line == 0 {
 		p.place(f)
 	}
