@@ -42,6 +42,7 @@ type Image struct {
 	Annotations []string          `json:",omitempty"` // of its manifest or index, as bake words them
 	Export      map[string]string `json:",omitempty"` // what else an exporter is told of the image ("compression")
 	Resources   map[string]string `json:",omitempty"` // what each step may use at most, in the frontend's words ("memory")
+	Unpoliced   bool              `json:",omitempty"` // the definition switches policies off, that beside the Dockerfile too
 
 	IgnoreArgs []string // build arguments left out of the comparison, never out of the build
 	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")

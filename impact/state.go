@@ -49,7 +49,7 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Fault = "", nil
+	rest.OnSuccess, rest.Fault, rest.Unpoliced = "", nil, false
 	dt, err := json.Marshal(rest)
 	if err != nil { // plain strings and lists always marshal
 		dt = fmt.Append(nil, rest)

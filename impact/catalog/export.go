@@ -95,8 +95,9 @@ func setResources(im *impact.Image, r *buildflags.ResourcesConfig) error {
 
 // checkPolicy refuses a policy that would not be applied: it may forbid what would be
 // built.
-func checkPolicy(list buildflags.PolicyConfigs) error {
-	if len(list) == 0 || slices.ContainsFunc(list, func(p buildflags.PolicyConfig) bool { return p.Disabled }) {
+func checkPolicy(im *impact.Image, list buildflags.PolicyConfigs) error {
+	im.Unpoliced = slices.ContainsFunc(list, func(p buildflags.PolicyConfig) bool { return p.Disabled })
+	if len(list) == 0 || im.Unpoliced {
 		return nil
 	}
 	return fmt.Errorf("a policy is applied by buildx alone: build it with docker buildx bake, or take the policy out")

@@ -98,7 +98,7 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 	if err := setResources(&im, t.Resources); err != nil {
 		return im, err
 	}
-	if err := checkPolicy(t.Policy); err != nil {
+	if err := checkPolicy(&im, t.Policy); err != nil {
 		return im, err
 	}
 	if err := at.contexts(&im, t); err != nil {
