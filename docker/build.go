@@ -274,6 +274,11 @@ func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 		b.frontendErr = b.refuse(ctx, unkept(b.req.Image))
 		return nil, b.frontendErr
 	}
+	if found := dropped(b.req.Image, caps); found != nil {
+		found.Version, _ = b.engine.Version(ctx)
+		b.frontendErr = found
+		return nil, found
+	}
 	if len(b.req.Image.Resources) > 0 && caps.Supports(pb.CapExecMetaLinuxResources) != nil {
 		b.warnings = append(b.warnings, "resources: this engine does not bound what a step uses, so they are left out")
 	}

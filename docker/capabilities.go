@@ -6,6 +6,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
 	digest "github.com/opencontainers/go-digest"
+
+	"rebuild/impact"
 )
 
 // Unsupported says that a Dockerfile uses what the engine would take and
@@ -74,6 +76,11 @@ func needs(op *pb.Op) []need {
 		if len(exec.Secretenv) > 0 {
 			list = append(list, need{pb.CapExecSecretEnv, "RUN --mount=type=secret,env="})
 		}
+		for _, m := range exec.Mounts {
+			if m.GetTmpfsOpt().GetSize() > 0 {
+				list = append(list, need{pb.CapExecMountTmpfsSize, "the size of RUN --mount=type=tmpfs"})
+			}
+		}
 		if len(exec.CdiDevices) > 0 {
 			list = append(list, need{pb.CapExecMetaCDI, "RUN --device"})
 		}
@@ -82,6 +89,24 @@ func needs(op *pb.Op) []need {
 		list = append(list, need{pb.CapSourceGitChecksum, "ADD --checksum of a git repository"})
 	}
 	return list
+}
+
+// dropped finds a field of the definition that the frontend leaves out of every RUN where
+// the engine's BuildKit does not know it (dockerfile2llb.dispatchRun), nil when there is
+// none.
+func dropped(im impact.Image, caps apicaps.CapSet) *Unsupported {
+	for _, field := range []struct {
+		need
+		given bool
+	}{
+		{need{pb.CapExecMetaUlimit, "ulimits"}, len(im.Ulimits) > 0},
+		{need{pb.CapExecMountTmpfsSize, "shm-size"}, im.ShmSize != ""},
+	} {
+		if field.given && caps.Supports(field.cap) != nil {
+			return &Unsupported{What: field.what + " of " + im.Origin}
+		}
+	}
+	return nil
 }
 
 // unsupported finds an operation that the engine's BuildKit would carry out
