@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	"github.com/moby/buildkit/util/progress/progresswriter"
@@ -24,21 +26,25 @@ func (e *Engine) attachables(req *Request, write func(*client.SolveStatus)) ([]s
 	}
 	list := []session.Attachable{auth}
 
-	secrets, err := buildflags.ParseSecretSpecs(req.Image.Secrets)
+	specs, err := buildflags.ParseSecretSpecs(req.Image.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("secret: %w", err)
 	}
-	if len(secrets) > 0 {
+	if len(specs) > 0 {
 		var sources []secretsprovider.Source
-		for _, s := range secrets.Normalize() {
+		given := givenSecrets{values: map[string]string{}}
+		for _, s := range specs.Normalize() {
 			s = s.ResolveSource()
+			if v, ok := req.Image.SecretEnv[s.Env]; ok && s.Env != "" {
+				given.values[s.ID] = v
+				continue
+			}
 			sources = append(sources, secretsprovider.Source{ID: s.ID, FilePath: req.path(s.FilePath), Env: s.Env})
 		}
-		store, err := secretsprovider.NewStore(sources)
-		if err != nil {
+		if given.SecretStore, err = secretsprovider.NewStore(sources); err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
-		list = append(list, secretsprovider.NewSecretProvider(store))
+		list = append(list, secretsprovider.NewSecretProvider(given))
 	}
 
 	keys, err := buildflags.ParseSSHSpecs(req.Image.SSH)
@@ -61,6 +67,20 @@ func (e *Engine) attachables(req *Request, write func(*client.SolveStatus)) ([]s
 		list = append(list, agent)
 	}
 	return list, nil
+}
+
+// givenSecrets are secrets whose values are at hand, and a store of the others.
+type givenSecrets struct {
+	secrets.SecretStore
+	values map[string]string // by id
+}
+
+// GetSecret implements secrets.SecretStore.
+func (g givenSecrets) GetSecret(ctx context.Context, id string) ([]byte, error) {
+	if v, ok := g.values[id]; ok {
+		return []byte(v), nil
+	}
+	return g.SecretStore.GetSecret(ctx, id)
 }
 
 // An engine that keeps images by config, not by manifest, takes cache from

@@ -2,12 +2,14 @@ package docker
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/docker/buildx/util/buildflags"
 	"github.com/docker/buildx/util/ocilayout"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/ociindex"
@@ -36,6 +38,19 @@ func frontendAttrs(req *Request, hostGateway func() (string, error)) (map[string
 	attrs, err := llb.Attrs(im, hostGateway)
 	if err != nil {
 		return nil, err
+	}
+	maps.Copy(attrs, im.Resources)
+	if im.Indexed() {
+		attrs["multi-platform"] = "true"
+	}
+	attests, err := buildflags.ParseAttests(im.Attest)
+	if err != nil {
+		return nil, fmt.Errorf("attest: %w", err)
+	}
+	for kind, v := range attests.ToMap() {
+		if v != nil {
+			attrs["attest:"+kind] = *v
+		}
 	}
 	if req.Frontend != "" { // without it, the linked frontend serves whatever the syntax line says
 		delete(attrs, "cmdline")

@@ -25,6 +25,10 @@ func TestFrontendAttrs(t *testing.T) {
 			NoCacheFor: []string{"s"}, Network: "host", ExtraHosts: map[string]string{"b": "1.2.3.4,[::1]", "a": "host-gateway"}, ShmSize: "1k",
 			Ulimits: []string{"nofile=10:20"},
 		}}, want: "add-hosts=a=9.9.9.9,b=1.2.3.4,b=::1 build-arg:A=1 force-network-mode=host image-resolve-mode=pull label:l=2 no-cache= platform=linux/amd64,linux/arm64 shm-size=1024 target=t ulimit=nofile=10:20"},
+		{name: "around the image", req: Request{Image: impact.Image{
+			Attest: []string{"type=provenance,mode=max", "type=sbom"}, Resources: map[string]string{"memory": "1024"}, Args: map[string]string{"BUILDKIT_MULTI_PLATFORM": "true"},
+		}}, want: "attest:provenance=type=provenance,mode=max attest:sbom=type=sbom build-arg:BUILDKIT_MULTI_PLATFORM=true memory=1024 multi-platform=true"},
+		{name: "attest", req: Request{Image: impact.Image{Attest: []string{"mode=max"}}}, err: "attest"},
 		{name: "no cache for stages", req: Request{Image: impact.Image{NoCacheFor: []string{"a", "b"}, Network: "default"}}, want: "no-cache=a,b"},
 		{name: "ulimit", req: Request{Image: impact.Image{Ulimits: []string{"x"}}}, err: `ulimit "x"`},
 		{name: "shm", req: Request{Image: impact.Image{ShmSize: "much"}}, err: "shm-size"},

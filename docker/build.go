@@ -6,15 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
 
 	"rebuild/impact"
 	"rebuild/impact/llb"
@@ -119,7 +122,14 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if so.Session, err = b.engine.attachables(b.req, b.status); err != nil {
 		return failed(err)
 	}
-	so.Exports = []client.ExportEntry{b.export()}
+	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
+		return failed(b.refuse(ctx, what))
+	}
+	export, err := b.export()
+	if err != nil {
+		return failed(err)
+	}
+	so.Exports = []client.ExportEntry{export}
 	return so, nil
 }
 
@@ -140,10 +150,38 @@ func (b *build) fits(ctx context.Context) error {
 	}
 }
 
+// unkept says what an image is to have that only an engine with manifests keeps, "" for
+// most images.
+func unkept(im impact.Image) string {
+	if len(im.Attest) > 0 {
+		return "attest " + strings.Join(im.Attest, ", ")
+	}
+	for _, a := range im.Annotations {
+		if kind, _, ok := strings.Cut(a, ":"); ok && strings.Contains(kind, "index") && !strings.Contains(kind, "=") {
+			return "annotation " + a
+		}
+	}
+	return ""
+}
+
+func (b *build) refuse(ctx context.Context, what string) error {
+	// The version is for people; that it cannot be had is no second error.
+	version, _ := b.engine.Version(ctx)
+	return &Unkept{What: b.req.Image.Origin + ": " + what, Version: version}
+}
+
 // export is how the image gets to where it is used: the engine's own store, or
-// for a builder its store and, with Push, the registry.
-func (b *build) export() client.ExportEntry {
-	attrs := map[string]string{}
+// for a builder its store and, with Push, the registry. What is said of its manifest is
+// left out, with a warning, where the engine keeps none.
+func (b *build) export() (client.ExportEntry, error) {
+	attrs, err := manifestAttrs(b.req.Image)
+	if err != nil {
+		return client.ExportEntry{}, err
+	}
+	if len(attrs) > 0 && !b.manifestStore {
+		b.warnings = append(b.warnings, fmt.Sprintf("%s: this engine keeps no manifests, so this is left out", strings.Join(slices.Sorted(maps.Keys(attrs)), ", ")))
+		clear(attrs)
+	}
 	if len(b.req.Refs) > 0 {
 		attrs["name"] = strings.Join(b.req.Refs, ",")
 	}
@@ -151,12 +189,26 @@ func (b *build) export() client.ExportEntry {
 		if b.req.Push && len(b.req.Refs) > 0 {
 			attrs["push"] = "true"
 		}
-		return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}
+		return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, nil
 	}
 	if b.manifestStore {
 		attrs["prefer-image-digest"] = "true"
 	}
-	return client.ExportEntry{Type: "moby", Attrs: attrs}
+	return client.ExportEntry{Type: "moby", Attrs: attrs}, nil
+}
+
+// manifestAttrs are an image's annotations, and what else an exporter is told of it.
+func manifestAttrs(im impact.Image) (map[string]string, error) {
+	attrs := map[string]string{}
+	maps.Copy(attrs, im.Export)
+	annotations, err := buildflags.ParseAnnotations(im.Annotations)
+	if err != nil {
+		return nil, fmt.Errorf("annotations: %w", err)
+	}
+	for key, v := range annotations {
+		attrs[key.String()] = v
+	}
+	return attrs, nil
 }
 
 // addProxies passes the docker command's proxy settings on, as it does. They are
@@ -242,11 +294,28 @@ func (b *build) status(s *client.SolveStatus) {
 	b.show.Write(named)
 }
 
+// attestations is the capability under which BuildKit says that it makes them (buildx
+// build.toSolveOpt).
+const attestations apicaps.CapID = "exporter.image.attestations"
+
 // frontend is the Dockerfile frontend, in this process.
 func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	convert := llb.Build
-	if b.req.Frontend != "" {
-		convert = builder.Build // which follows the syntax line
+	if b.req.Frontend != "" || len(b.req.Image.Attest) > 0 {
+		convert = builder.Build // which follows the syntax line, and scans for an SBOM
+	}
+	caps := c.BuildOpts().LLBCaps
+	if len(b.req.Image.Attest) > 0 && !caps.Contains(attestations) {
+		b.frontendErr = b.refuse(ctx, unkept(b.req.Image))
+		return nil, b.frontendErr
+	}
+	if found := dropped(b.req.Image, caps); found != nil {
+		found.Version, _ = b.engine.Version(ctx)
+		b.frontendErr = found
+		return nil, found
+	}
+	if len(b.req.Image.Resources) > 0 && caps.Supports(pb.CapExecMetaLinuxResources) != nil {
+		b.warnings = append(b.warnings, "resources: this engine does not bound what a step uses, so they are left out")
 	}
 	res, err := convert(ctx, &observed{Client: c, build: b})
 	if err != nil {

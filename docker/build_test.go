@@ -220,6 +220,7 @@ func TestUnsupported(t *testing.T) {
 		{"COPY --parents a/b /x\n", "--parents", 2},
 		{"COPY --chmod=u+x a /x\n", "--chmod", 2},
 		{"RUN --mount=type=secret,id=x,env=Y true\n", "secret,env", 2},
+		{"RUN --mount=type=tmpfs,target=/t,size=1m true\n", "tmpfs", 2},
 		{"FROM " + onbuild.Refs[0] + "\n", "--exclude", 2},
 		{"FROM scratch\nCOPY --exclude=x . /y\nFROM " + enginetest.Base + "\nRUN true\n", "", 0}, // an unreachable stage
 		{"COPY --chmod=644 a /x\nCOPY --link a /y\n", "", 0},

@@ -6,6 +6,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
 	digest "github.com/opencontainers/go-digest"
+
+	"rebuild/impact"
 )
 
 // Unsupported says that a Dockerfile uses what the engine would take and
@@ -23,6 +25,23 @@ func (u *Unsupported) Error() string {
 		return fmt.Sprintf("this engine ignores %s", u.What)
 	}
 	return fmt.Sprintf("docker engine %s ignores %s", u.Version, u.What)
+}
+
+// Unkept says that an image is to have what the engine cannot keep beside it: what
+// stands in an index or in manifests of its own. buildx refuses the same of such an
+// engine (build.toSolveOpt).
+type Unkept struct {
+	What    string // "docker-bake.hcl: attest type=sbom"
+	Version string // of the engine; "" when it is not known
+}
+
+// Error implements error.
+func (u *Unkept) Error() string {
+	engine := "this engine"
+	if u.Version != "" {
+		engine = "docker engine " + u.Version
+	}
+	return fmt.Sprintf("%s: %s cannot keep that: one with the containerd image store can, or a builder (--builder)", u.What, engine)
 }
 
 // need is a field of an operation that changes what the image holds, with the
@@ -57,6 +76,11 @@ func needs(op *pb.Op) []need {
 		if len(exec.Secretenv) > 0 {
 			list = append(list, need{pb.CapExecSecretEnv, "RUN --mount=type=secret,env="})
 		}
+		for _, m := range exec.Mounts {
+			if m.GetTmpfsOpt().GetSize() > 0 {
+				list = append(list, need{pb.CapExecMountTmpfsSize, "the size of RUN --mount=type=tmpfs"})
+			}
+		}
 		if len(exec.CdiDevices) > 0 {
 			list = append(list, need{pb.CapExecMetaCDI, "RUN --device"})
 		}
@@ -65,6 +89,24 @@ func needs(op *pb.Op) []need {
 		list = append(list, need{pb.CapSourceGitChecksum, "ADD --checksum of a git repository"})
 	}
 	return list
+}
+
+// dropped finds a field of the definition that the frontend leaves out of every RUN where
+// the engine's BuildKit does not know it (dockerfile2llb.dispatchRun), nil when there is
+// none.
+func dropped(im impact.Image, caps apicaps.CapSet) *Unsupported {
+	for _, field := range []struct {
+		need
+		given bool
+	}{
+		{need{pb.CapExecMetaUlimit, "ulimits"}, len(im.Ulimits) > 0},
+		{need{pb.CapExecMountTmpfsSize, "shm-size"}, im.ShmSize != ""},
+	} {
+		if field.given && caps.Supports(field.cap) != nil {
+			return &Unsupported{What: field.what + " of " + im.Origin}
+		}
+	}
+	return nil
 }
 
 // unsupported finds an operation that the engine's BuildKit would carry out

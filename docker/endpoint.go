@@ -41,12 +41,21 @@ type endpoint struct {
 const defaultContext = "default"
 
 // resolveEndpoint follows docker's own order (cli/command.resolveContextName):
-// what is asked for, DOCKER_HOST, DOCKER_CONTEXT, the configured context.
+// what is asked for, DOCKER_HOST, DOCKER_CONTEXT, the configured context. A builder that
+// BUILDX_BUILDER names goes before the environment's, as it does for docker build.
 func resolveEndpoint(o Options, cfg *configfile.ConfigFile) (endpoint, error) {
 	if o.Host != "" && o.Context != "" {
 		return endpoint{}, errors.New("a host and a context are given: choose one")
 	}
+	builder, err := "", error(nil)
+	if o.Host == "" && o.Context == "" {
+		if builder, err = builderContext(); err != nil {
+			return endpoint{}, err
+		}
+	}
 	switch {
+	case builder != "":
+		return contextEndpoint(builder)
 	case o.Host != "":
 		return hostEndpoint(o.Host, "--host")
 	case o.Context != "":
@@ -123,10 +132,7 @@ func contextEndpoint(name string) (endpoint, error) {
 	if name == defaultContext {
 		return hostEndpoint(os.Getenv("DOCKER_HOST"), "DOCKER_HOST")
 	}
-	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
-		func() any { return &map[string]any{} },
-		store.EndpointTypeGetter(contextdocker.DockerEndpoint, func() any { return &contextdocker.EndpointMeta{} }),
-	))
+	contexts := store.New(config.ContextStoreDir(), contextConfig())
 	meta, err := contexts.GetMetadata(name)
 	if err != nil {
 		return endpoint{}, fmt.Errorf("docker context %q: %w", name, err)
@@ -150,6 +156,14 @@ func contextEndpoint(name string) (endpoint, error) {
 		}
 	}
 	return ep.withHelper()
+}
+
+// contextConfig is how contexts are kept.
+func contextConfig() store.Config {
+	return store.NewConfig(
+		func() any { return &map[string]any{} },
+		store.EndpointTypeGetter(contextdocker.DockerEndpoint, func() any { return &contextdocker.EndpointMeta{} }),
+	)
 }
 
 // withHelper lets ssh:// hosts be dialed through the ssh command.

@@ -28,10 +28,7 @@ func configDir(t *testing.T) {
 	old := config.Dir()
 	config.SetDir(t.TempDir())
 	t.Cleanup(func() { config.SetDir(old) })
-	contexts := store.New(config.ContextStoreDir(), store.NewConfig(
-		func() any { return &map[string]any{} },
-		store.EndpointTypeGetter(contextdocker.DockerEndpoint, func() any { return &contextdocker.EndpointMeta{} }),
-	))
+	contexts := store.New(config.ContextStoreDir(), contextConfig())
 	for name, host := range map[string]string{"remote": "tcp://10.0.0.1:2376", "sshed": "ssh://me@build.example.com", "local": "unix:///run/other.sock"} {
 		err := contexts.CreateOrUpdate(store.Metadata{Name: name, Metadata: map[string]any{}, Endpoints: map[string]any{
 			contextdocker.DockerEndpoint: dockercontext.EndpointMetaBase{Host: host, SkipTLSVerify: name == "remote"},
@@ -64,6 +61,10 @@ func TestEndpoint(t *testing.T) {
 		{name: "ssh host", env: map[string]string{"DOCKER_HOST": "ssh://h"}, host: "ssh://h", from: "DOCKER_HOST", dial: true},
 		{name: "tls", env: map[string]string{"DOCKER_HOST": "tcp://h:2376", "DOCKER_TLS": "1", "DOCKER_CERT_PATH": "/nonexistent"}, host: "tcp://h:2376", from: "DOCKER_HOST", tls: true},
 		{name: "no tls on a socket", env: map[string]string{"DOCKER_HOST": "unix:///x", "DOCKER_TLS_VERIFY": "1"}, host: "unix:///x", from: "DOCKER_HOST"},
+		{name: "BUILDX_BUILDER is a context", env: map[string]string{"BUILDX_BUILDER": "remote", "DOCKER_HOST": "tcp://h:1"}, current: "local", host: "tcp://10.0.0.1:2376", from: "context remote", tls: true},
+		{name: "BUILDX_BUILDER is default", env: map[string]string{"BUILDX_BUILDER": "default", "DOCKER_CONTEXT": "remote"}, current: "local", host: "unix:///var/run/docker.sock", from: "DOCKER_HOST"},
+		{name: "asked for before BUILDX_BUILDER", opts: Options{Host: "tcp://h:1"}, env: map[string]string{"BUILDX_BUILDER": "cloud"}, host: "tcp://h:1", from: "--host"},
+		{name: "BUILDX_BUILDER is no context", env: map[string]string{"BUILDX_BUILDER": "cloud"}, err: "BUILDX_BUILDER=cloud"},
 
 		{name: "both", opts: Options{Host: "unix:///x", Context: "local"}, err: "choose one"},
 		{name: "unknown context", opts: Options{Context: "nosuch"}, err: `docker context "nosuch"`},
@@ -73,7 +74,7 @@ func TestEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			configDir(t)
-			for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
+			for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", builderVariable} {
 				t.Setenv(name, tt.env[name])
 			}
 			ep, err := resolveEndpoint(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
@@ -156,5 +157,25 @@ func TestHint(t *testing.T) {
 		if u := tt.ep.unreachable(tt.cause); !strings.Contains(u.Hint, tt.want) || !errors.Is(u, tt.cause) || !strings.Contains(u.Error(), tt.ep.host) {
 			t.Errorf("%+v: %+v", tt.ep, u)
 		}
+	}
+}
+
+// TestRefusedByEnvironment names each variable that asks for what no build here does.
+func TestRefusedByEnvironment(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{buildKitVariable, "1", ""},
+		{buildKitVariable, "", ""},
+		{buildKitVariable, "0", "DOCKER_BUILDKIT=0"},
+		{buildKitVariable, "maybe", "DOCKER_BUILDKIT=maybe"},
+		{policyVariable, "", ""},
+		{policyVariable, "policy.json", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=policy.json"},
+	} {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			t.Setenv(c.name, c.value)
+			_, err := Connect(t.Context(), Options{Host: "unix:///nowhere.sock"})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }

@@ -59,6 +59,9 @@ type Engine struct {
 // Connect prepares the connection. The engine itself is first called when
 // something is asked of it.
 func Connect(_ context.Context, o Options) (*Engine, error) {
+	if err := refusedByEnvironment(); err != nil {
+		return nil, err
+	}
 	cfg, err := config.Load("")
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)

@@ -69,6 +69,10 @@ func (b *build) explain(ctx context.Context, err error) error {
 			Line: ignored.Line, Step: ignored.Step, Cause: ignored,
 		}
 	}
+	var unkept *Unkept
+	if errors.As(err, &unkept) {
+		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: unkept}
+	}
 	steps := b.steps.Steps()
 	step, broke := failedStep(steps)
 	var vertex *errdefs.VertexError // newer engines say which

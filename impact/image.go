@@ -1,5 +1,7 @@
 package impact
 
+import "strconv"
+
 // Image is one thing to build, as a definition states it. Paths are slash
 // paths from the root of the tree ("." is the root); one that lies outside the
 // tree is absolute.
@@ -36,6 +38,12 @@ type Image struct {
 	CacheTo      []string
 	Entitlements []string
 
+	Attest      []string          `json:",omitempty"` // attestations that go with the image ("type=sbom"), one of a type
+	Annotations []string          `json:",omitempty"` // of its manifest or index, as bake words them
+	Export      map[string]string `json:",omitempty"` // what else an exporter is told of the image ("compression")
+	Resources   map[string]string `json:",omitempty"` // what each step may use at most, in the frontend's words ("memory")
+	Unpoliced   bool              `json:",omitempty"` // the definition switches policies off, that beside the Dockerfile too
+
 	IgnoreArgs []string // build arguments left out of the comparison, never out of the build
 	Origin     string   // the file that defines it, and how ("docker-bake.hcl", "rebuild.yaml: derived from asr-cuda")
 	DerivedOf  string   // the image that it is derived from, or ""
@@ -44,6 +52,11 @@ type Image struct {
 	// a guess, and the image is taken to read everything in it.
 	Ambiguous bool `json:",omitempty"`
 
+	// SecretEnv are the values of variables that Secrets name and that are not in the
+	// environment of the process: a compose project has them from its environment
+	// files. They are no part of what is compared, and are printed nowhere.
+	SecretEnv map[string]string `json:"-"`
+
 	// OnSuccess is the command that a watch runs after each build of the image; ""
 	// for none. It is no part of the build.
 	OnSuccess string `json:",omitempty"`
@@ -51,6 +64,13 @@ type Image struct {
 	// Fault says why this image cannot be built as it is defined, nil when it can.
 	// The others of its definition are not touched by it.
 	Fault *Fault `json:",omitempty"`
+}
+
+// Indexed tells whether an argument asks for an index even of a single platform (buildx
+// build.toSolveOpt).
+func (im Image) Indexed() bool {
+	on, err := strconv.ParseBool(im.Args["BUILDKIT_MULTI_PLATFORM"])
+	return err == nil && on
 }
 
 // NamedContext is one entry of `--build-context`: exactly one of Image, Ref,

@@ -198,7 +198,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		st.Warnings = slices.Clone(g.Warnings)
 		st.Def.Text = g.Text
 		sc.keys(ctx, st, g, r)
-		st.Config = DigestOf("config", string(g.Config))
+		st.Config = DigestOf("config", append([]string{string(g.Config)}, exported(im)...)...)
 		st.base = g.Config
 	}
 	sc.inherit(st)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // State is what one image is at one tree: the keys of its layers, and where each
@@ -16,7 +17,7 @@ type State struct {
 	Layers    []StateLayer  `json:"layers,omitempty"`
 	Output    Digest        `json:"output"`            // key of the root filesystem; "" when it is empty
 	OwnOutput Digest        `json:"floor"`             // the same, of all but what is only copied from other stages and images
-	Config    Digest        `json:"config"`            // of the image config, without times and root filesystem
+	Config    Digest        `json:"config"`            // of the image config, without times and root filesystem, and of what else goes with the image
 	Parents   []Parent      `json:"parents,omitempty"` // by image, then reference
 	Bases     []ExternalRef `json:"bases,omitempty"`   // external images, by reference
 	Err       *Fault        `json:"error,omitempty"`
@@ -51,7 +52,7 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Fault = "", nil
+	rest.OnSuccess, rest.Fault, rest.Unpoliced = "", nil, false
 	d.Rest = DigestOf("definition", imageText(rest))
 	return d
 }
@@ -66,6 +67,26 @@ func imageText(im Image) string {
 		dt = fmt.Appendf(dt, "%#v", im)
 	}
 	return string(dt)
+}
+
+// exported says what of an image's definition changes neither its layers nor its config
+// but what is exported around them: nothing for most images.
+func exported(im Image) []string {
+	var parts []string
+	add := func(kind string, list []string) {
+		if len(list) > 0 {
+			parts = append(append(parts, kind), list...)
+		}
+	}
+	add("attest", slices.Sorted(slices.Values(im.Attest)))
+	add("annotations", slices.Sorted(slices.Values(im.Annotations)))
+	for _, key := range slices.Sorted(maps.Keys(im.Export)) {
+		add("export", []string{key, im.Export[key]})
+	}
+	if im.Indexed() {
+		add("index", []string{""})
+	}
+	return parts
 }
 
 // StateLayer is a layer with its key.

@@ -109,8 +109,8 @@ func builtin() map[string]string {
 func prepare(f *finding, opt Options) (in *input, err error) {
 	in = &input{builtin: builtin(), set: opt.Set, outline: &outline{}, faults: map[string]*impact.Fault{}}
 	defer in.recovered(&err)
-	if v, ok := opt.lookup("BUILDX_BAKE_FILE_RELATIVE_PATHS"); ok {
-		in.opt.FileRelativePaths, _ = strconv.ParseBool(v)
+	if v, ok := opt.lookup(bakeRelativeVariable); ok {
+		in.opt.FileRelativePaths, _ = strconv.ParseBool(strings.TrimSpace(v)) // checked before
 	}
 	sources := slices.Clone(f.files)
 	if f.project != nil {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/docker/buildx/util/buildflags"
+
 	"rebuild/impact"
 )
 
@@ -118,6 +120,14 @@ func (w where) target(t BakeTarget) map[string]any {
 	texts("cache-from", im.CacheFrom)
 	texts("cache-to", im.CacheTo)
 	texts("entitlements", im.Entitlements)
+	texts("attest", im.Attest)
+	texts("annotations", im.Annotations)
+	if len(im.Export) > 0 {
+		texts("output", []string{(&buildflags.ExportEntry{Type: "image", Attrs: im.Export}).String()})
+	}
+	if len(im.Resources) > 0 {
+		out["resources"] = bakeResources(im.Resources)
+	}
 	pairs("args", im.Args)
 	pairs("labels", im.Labels)
 	pairs("extra-hosts", im.ExtraHosts)
@@ -127,6 +137,21 @@ func (w where) target(t BakeTarget) map[string]any {
 	}
 	if im.Pull {
 		out["pull"] = true
+	}
+	return out
+}
+
+// bakeResources gives resources the names and types that bake has for them.
+func bakeResources(attrs map[string]string) map[string]any {
+	names := map[string]string{"memory": "memory", "memswap": "memory-swap", "cpusetcpus": "cpuset-cpus", "cpusetmems": "cpuset-mems"}
+	numbers := map[string]string{"cpushares": "cpu-shares", "cpuperiod": "cpu-period", "cpuquota": "cpu-quota"}
+	out := map[string]any{}
+	for attr, v := range attrs {
+		if name, ok := numbers[attr]; ok {
+			out[name] = json.Number(v)
+		} else {
+			out[names[attr]] = v
+		}
 	}
 	return out
 }

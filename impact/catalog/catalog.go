@@ -80,11 +80,15 @@ var ErrNoDefinition = errors.New("no definition found")
 // Load reads the catalog of a tree. A definition that cannot be read gives an
 // *impact.Fault (errors.As).
 func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error) {
+	if err := checkVariables(opt); err != nil {
+		return impact.Catalog{}, err
+	}
 	s, err := newSearch(files, opt)
 	if err != nil {
 		return impact.Catalog{}, err
 	}
 	_, cat, err := s.first(ctx)
+	cat.Warnings = slices.Concat(s.left, cat.Warnings)
 	return cat, err
 }
 
@@ -109,7 +113,7 @@ func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)
 	}
-	cat.Warnings = slices.Concat(found.warnings, cat.Warnings)
+	cat.Warnings = slices.Concat(found.warnings, unservedVariables(opt), cat.Warnings)
 	cat.Warnings = append(cat.Warnings, sharedTags(cat.Images)...)
 	return cat, nil
 }

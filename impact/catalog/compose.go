@@ -22,7 +22,7 @@ var (
 // findCompose reads what "docker compose" would read in a folder; nil when
 // there is nothing.
 func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*finding, error) {
-	env, err := readEnvironment(ctx, r, dir, opt)
+	env, err := composeEnvironment(ctx, r, dir, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		if err != nil {
 			return nil, err
 		}
-		return foundCompose(ctx, r, files, dir, opt)
+		return foundCompose(ctx, r, files, dir, env)
 	}
 	main, err := r.tryAll(ctx, dir, composeNames)
 	if err != nil || main == nil {
@@ -42,7 +42,7 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 		return nil, err
 	}
 	files := slices.Concat(main[:1], override[:min(1, len(override))])
-	f, err := foundCompose(ctx, r, files, dir, opt)
+	f, err := foundCompose(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func findCompose(ctx context.Context, r *reader, dir string, opt Options) (*find
 
 // foundCompose is composeFinding for files that nobody named. What is wrong with one that
 // only runs images (a variable that only its user sets, say) is no matter of a build.
-func foundCompose(ctx context.Context, r *reader, files []source, dir string, opt Options) (*finding, error) {
-	f, err := composeFinding(ctx, r, files, dir, opt)
+func foundCompose(ctx context.Context, r *reader, files []source, dir string, env *environment) (*finding, error) {
+	f, err := composeFinding(ctx, r, files, dir, env)
 	if err != nil && ctx.Err() == nil && !slices.ContainsFunc(files, mayBuild) {
 		err = &imageless{path: files[0].path, why: "it has no build, and cannot be read: " + cause(err), err: err}
 	}
@@ -94,8 +94,8 @@ func composeFiles(ctx context.Context, r *reader, dir, list string, env *environ
 
 // composeFinding makes the finding of compose files that no bake file goes
 // with. dir is the folder of the first.
-func composeFinding(ctx context.Context, r *reader, files []source, dir string, opt Options) (*finding, error) {
-	p, err := readProject(ctx, r, files, dir, opt)
+func composeFinding(ctx context.Context, r *reader, files []source, dir string, env *environment) (*finding, error) {
+	p, err := readProject(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}

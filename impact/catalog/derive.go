@@ -82,6 +82,8 @@ func clone(im impact.Image) impact.Image {
 	im.Tags = slices.Clone(im.Tags)
 	im.Args = maps.Clone(im.Args)
 	im.Labels = maps.Clone(im.Labels)
+	im.Export = maps.Clone(im.Export)
+	im.Resources = maps.Clone(im.Resources)
 	im.Contexts = slices.Clone(im.Contexts)
 	im.Substitute = slices.Clone(im.Substitute)
 	return im

@@ -98,7 +98,11 @@ func (f *finding) take(ctx context.Context, r *reader, files []source, opt Optio
 		return err
 	}
 	dir := path.Dir(files[0].path)
-	c, err := composeFinding(ctx, r, files, dir, opt)
+	env, err := composeEnvironment(ctx, r, dir, opt)
+	if err != nil {
+		return err
+	}
+	c, err := composeFinding(ctx, r, files, dir, env)
 	if err != nil {
 		return err
 	}

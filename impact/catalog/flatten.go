@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"go.yaml.in/yaml/v3"
 )
 
 // selfContained turns compose files that bake merges with its own into one that
@@ -15,6 +19,9 @@ import (
 func selfContained(ctx context.Context, r *reader, files []source, dir string, opt Options) ([]source, error) {
 	if len(files) == 0 {
 		return files, nil
+	}
+	for _, src := range files {
+		r.left = append(r.left, leftByBake(src)...)
 	}
 	_, dotenv, err := r.tryDotenv(ctx, dir)
 	if err != nil {
@@ -27,13 +34,20 @@ func selfContained(ctx context.Context, r *reader, files []source, dir string, o
 	if !needed {
 		return files, nil
 	}
-	p, err := readProject(ctx, r, files, dir, opt)
+	env, err := bakeEnvironment(ctx, r, dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readProject(ctx, r, files, dir, env)
 	if err != nil {
 		return nil, err
 	}
 	services, _ := p.raw["services"].(map[string]any)
-	for _, s := range services {
+	for name, s := range services {
 		if service, ok := s.(map[string]any); ok {
+			if err := p.resolveEnvironment(ctx, r, name, service); err != nil {
+				return nil, err
+			}
 			p.relocate(service["build"], dir, "context")
 			if build, ok := service["build"].(map[string]any); ok {
 				p.relocateAll(build["additional_contexts"], dir)
@@ -49,6 +63,99 @@ func selfContained(ctx context.Context, r *reader, files []source, dir string, o
 		return nil, p.fault(err)
 	}
 	return []source{{path: files[0].path, data: data}}, nil // JSON is YAML
+}
+
+// resolveEnvironment gives a service the variables of its environment files, out of which
+// bake fills arguments without a value.
+func (p *project) resolveEnvironment(ctx context.Context, r *reader, name string, service map[string]any) error {
+	delete(service, "env_file")
+	s := p.model.Services[name]
+	if len(s.EnvFiles) == 0 || s.Build == nil {
+		return nil
+	}
+	vars := map[string]string{}
+	lookup := func(name string) (string, bool) {
+		if v, ok := p.env.value(name); ok {
+			return v, true
+		}
+		v := s.Environment[name]
+		return value(v), v != nil
+	}
+	for _, file := range s.EnvFiles {
+		at := p.mirror.model(file.Path)
+		src, ok, err := r.tryEnvFile(ctx, at)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if file.Required {
+				return missing(p.places[name].fault("env_file: no such file: %s", at))
+			}
+			continue
+		}
+		data := bytes.NewReader(bytes.TrimPrefix(src.data, byteOrderMark))
+		if err := dotenv.ParseWithFormat(data, at, vars, lookup, file.Format); err != nil {
+			return dotenvFault(src, err)
+		}
+	}
+	all := map[string]any{}
+	for k, v := range vars {
+		all[k] = v
+	}
+	for k, v := range s.Environment {
+		if v != nil {
+			all[k] = *v
+		} else if v, ok := p.env.value(k); ok {
+			all[k] = v
+		}
+	}
+	service["environment"] = all
+	return nil
+}
+
+// notBakes are the fields of a service and of its build that bake does not take from a
+// compose file (buildx bake.ParseCompose).
+var notBakes = map[string][]string{
+	"":      {"platform"},
+	"build": {"entitlements", "isolation", "no_cache_filter", "privileged"},
+}
+
+// leftByBake says what of a compose file bake does not take, where a bake file stands
+// beside it.
+func leftByBake(src source) (out []string) {
+	defer func() {
+		if recover() != nil { // the YAML parser's, on text that may be anyone's
+			out = nil
+		}
+	}()
+	var doc yaml.Node
+	if yaml.Unmarshal(src.data, &doc) != nil || len(doc.Content) == 0 {
+		return nil // bake says what is wrong
+	}
+	services := field(doc.Content[0], "services")
+	if services == nil {
+		return nil
+	}
+	services = dealias(services)
+	for i := 0; i+1 < len(services.Content); i += 2 {
+		service := services.Content[i+1]
+		if field(service, "build") == nil {
+			continue
+		}
+		for _, in := range sortedKeys(notBakes) {
+			at := service
+			if in != "" {
+				at = field(service, in)
+			}
+			for _, key := range notBakes[in] {
+				if n := field(at, key); n != nil {
+					where := block{path: src.path, line: n.Line}.where()
+					out = append(out, fmt.Sprintf("%s: service %s: bake does not take %s from a compose file", where, services.Content[i].Value, strings.TrimPrefix(in+"."+key, ".")))
+				}
+			}
+		}
+	}
+	return out
 }
 
 // beside does the same for compose files among others.

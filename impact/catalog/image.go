@@ -20,6 +20,7 @@ import (
 // is defined wrong has its fault, which is not that of the others.
 func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Options) error {
 	own := f.doc.imageNames()
+	var left unserved
 	for _, t := range ev.targets {
 		base := f.base
 		if slices.Contains(own, t.Name) {
@@ -37,13 +38,18 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		if fault != nil {
 			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: fault}
 		}
+		if f.project != nil {
+			im.SecretEnv = f.project.secretEnv
+		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks
 			im.Origin = f.compose()
 		}
 		cat.Images = append(cat.Images, im)
-		cat.Warnings = append(cat.Warnings, unserved(t, im.Origin)...)
+		at.path = im.Origin
+		left.take(t, at)
 	}
+	cat.Warnings = append(cat.Warnings, left.words()...)
 	if len(ev.members) > 0 {
 		cat.Groups = ev.members
 	}
@@ -89,8 +95,18 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		ShmSize:      value(t.ShmSize),
 		Entitlements: slices.Clone(t.Entitlements),
 	}
+	setExport(&im, t.Outputs)
 	if bad, err := setRefs(&im); err != nil {
 		return im, fmt.Errorf("tag %q: %w", bad, err)
+	}
+	if err := setManifest(&im, t); err != nil {
+		return im, err
+	}
+	if err := setResources(&im, t.Resources); err != nil {
+		return im, err
+	}
+	if err := checkPolicy(&im, t.Policy); err != nil {
+		return im, err
 	}
 	if err := at.contexts(&im, t); err != nil {
 		return im, err
@@ -246,25 +262,6 @@ func (at place) caches(entries buildflags.CacheOptions, folder string) []string 
 			c.Attrs[k] = v
 		}
 		out = append(out, c.String())
-	}
-	return out
-}
-
-// unserved says what a target asks for that is no image. It is built as an
-// image all the same.
-func unserved(t *bake.Target, file string) []string {
-	var out []string
-	if call := value(t.Call); call != "" && call != "build" {
-		out = append(out, fmt.Sprintf("%s: target %s: call %q is not served: the image is built", file, t.Name, call))
-	}
-	for _, o := range t.Outputs {
-		switch o.Type {
-		case "local", "tar", "oci":
-			out = append(out, fmt.Sprintf("%s: target %s: output of type %s is not written: the image is built", file, t.Name, o.Type))
-		}
-	}
-	if len(t.Policy) > 0 {
-		out = append(out, fmt.Sprintf("%s: target %s: its policy is not applied", file, t.Name))
 	}
 	return out
 }

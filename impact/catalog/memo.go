@@ -58,6 +58,11 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 		services, _ := f.project.bakeFile()
 		add(services.source.path)
 		add(string(services.source.data))
+		for _, name := range sortedKeys(f.project.secretEnv) {
+			add(name)
+			add(f.project.secretEnv[name])
+		}
+		add("") // no variable is nameless
 	}
 	if f.found != nil {
 		src := f.doc.bakeFile(opt)

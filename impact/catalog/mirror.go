@@ -161,6 +161,9 @@ func (m *mirror) supply(ctx context.Context, r *reader, err error, dir string) (
 		return false, nil
 	}
 	name := m.model(absent.Path)
+	if remoteDefinition.MatchString(name) {
+		return false, &impact.Fault{Path: dir, Cause: "a compose file includes " + name + ": a definition is read only from files", Hint: "clone it, and include the file"}
+	}
 	src, ok, err := r.try(ctx, name)
 	if err != nil {
 		return false, err

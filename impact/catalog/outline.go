@@ -33,6 +33,14 @@ type block struct {
 	line int
 }
 
+// where is its file, with the line where that is known.
+func (b block) where() string {
+	if b.line == 0 {
+		return b.path
+	}
+	return fmt.Sprintf("%s:%d", b.path, b.line)
+}
+
 // fault is an error of the block.
 func (b block) fault(format string, args ...any) *impact.Fault {
 	cause := fmt.Sprintf("%s %s: ", b.kind, b.name) + fmt.Sprintf(format, args...)

@@ -60,6 +60,9 @@ func (im ownImage) fields(opt Options) map[string]any {
 			out[key] = literals(list)
 		}
 	}
+	if v, _ := opt.lookup(defaultPlatform); v != "" && len(im.platforms) == 0 { // as for docker build
+		out["platforms"] = []string{literal(v)}
+	}
 	args := map[string]string{}
 	for _, a := range im.args {
 		if a.value != nil {

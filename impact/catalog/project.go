@@ -33,6 +33,8 @@ type project struct {
 	warnings []string
 	places   map[string]block // of services, by name
 	roots    map[string]*yaml.Node
+
+	secretEnv map[string]string // see impact.Image.SecretEnv
 }
 
 // projectKeys are the parts of a compose file that images are made of. The rest
@@ -40,12 +42,12 @@ type project struct {
 // a file for a newer compose is understood.
 var (
 	projectKeys = []string{"services", "secrets"}
-	serviceKeys = []string{"image", "build", "environment", "platform", "profiles", "x-rebuild"}
+	serviceKeys = []string{"image", "build", "dockerfile", "environment", "env_file", "platform", "profiles", "x-rebuild"}
 )
 
 // readProject resolves compose files whose project has its folder at dir.
-func readProject(ctx context.Context, r *reader, files []source, dir string, opt Options) (p *project, err error) {
-	p = &project{path: files[0].path, sources: files, mirror: newMirror(r.paths), places: map[string]block{}, roots: map[string]*yaml.Node{}}
+func readProject(ctx context.Context, r *reader, files []source, dir string, env *environment) (p *project, err error) {
+	p = &project{path: files[0].path, sources: files, env: env, mirror: newMirror(r.paths), places: map[string]block{}, roots: map[string]*yaml.Node{}}
 	defer func() {
 		// Neither compose-go nor the YAML parsers are ours, and the text may be anyone's.
 		if v := recover(); v != nil {
@@ -53,9 +55,6 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, opt
 		}
 	}()
 	before := len(r.names)
-	if p.env, err = readEnvironment(ctx, r, dir, opt); err != nil {
-		return nil, err
-	}
 	for _, src := range files {
 		p.locate(src)
 	}
@@ -135,11 +134,35 @@ func (p *project) load(ctx context.Context, r *reader, dir string) error {
 	for name := range strings.SplitSeq(environment["COMPOSE_PROFILES"], ",") {
 		p.profiles = append(p.profiles, strings.TrimSpace(name))
 	}
-	p.warnings = nil
+	p.warnings = p.untaken(raw)
+	p.takeSecrets(missing)
 	for _, name := range sortedKeys(missing) {
 		p.warnings = append(p.warnings, fmt.Sprintf("%s: the variable %s is not set: it counts as empty", p.path, name))
 	}
 	return nil
+}
+
+// takeSecrets looks up the variables that the builds' secrets are taken from. One that
+// has no value is empty, as compose hands it on (compose pkg/compose toBakeSecrets);
+// those are added to missing.
+func (p *project) takeSecrets(missing map[string]bool) {
+	p.secretEnv = map[string]string{}
+	for _, s := range p.model.Services {
+		if s.Build == nil {
+			continue
+		}
+		for _, ref := range s.Build.Secrets {
+			name := p.model.Secrets[ref.Source].Environment
+			if _, ok := p.env.lookup(name); ok || name == "" {
+				continue
+			}
+			v, ok := p.env.value(name)
+			if !ok {
+				missing[name] = true
+			}
+			p.secretEnv[name] = v
+		}
+	}
 }
 
 // nameFor gives the name of the project: that of the environment, else the files'
@@ -248,7 +271,7 @@ func (p *project) locate(src source) {
 }
 
 // modelPath is where in a compose file an error says it is.
-var modelPath = regexp.MustCompile(`\b(services|secrets|include|name)([.\[][^\s:'"]+)?`)
+var modelPath = regexp.MustCompile(`\b(services|secrets|jobs|include|name)([.\[][^\s:'"]+)?`)
 
 // extending finds the services of compose-go's word for a circle of them.
 var extending = regexp.MustCompile(`(\S+) in \S+`)
@@ -276,6 +299,7 @@ func (p *project) fault(err error) error {
 		return f
 	}
 	f.Cause = strings.TrimPrefix(f.Cause, "failed to parse "+f.Path+": ")
+	f.Cause = strings.Replace(f.Cause, " false schema", " is not allowed", 1) // of a key that the schema does not have
 	if f.Line == 0 {
 		p.place(f)
 	}

@@ -29,6 +29,7 @@ type reader struct {
 	read  func(string) ([]byte, error)
 	paths paths
 	names []string
+	left  []string // what of the files is not taken, in words
 }
 
 // open reads a definition that must be there.

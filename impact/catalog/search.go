@@ -111,9 +111,18 @@ func (s *search) find(ctx context.Context) iter.Seq2[*finding, error] {
 	}
 }
 
-// findIn gives the docker-bake files of a folder, then its compose files.
+// findIn gives the files that the environment names for bake, else the docker-bake files
+// of a folder, then its compose files.
 func (s *search) findIn(ctx context.Context, dir string) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
+		named, err := namedByEnvironment(ctx, s.reader, s.dir, s.opt)
+		if err == nil && named != nil {
+			named, err = beside(ctx, s.reader, named, s.dir, s.opt)
+		}
+		if named != nil || err != nil {
+			yield(&finding{files: named, base: s.dir}, err)
+			return
+		}
 		files, err := findBake(ctx, s.reader, dir, s.opt)
 		if (files != nil || err != nil) && !yield(&finding{files: files, base: dir}, err) {
 			return

@@ -45,8 +45,8 @@ func (p *project) images() ([]built, error) {
 		if s.Build == nil {
 			continue
 		}
-		fields := p.fields(s)
-		same, err := json.Marshal(fields)
+		fields, fault := p.fields(s), p.refused(s)
+		same, err := json.Marshal([]any{fields, fault})
 		if err != nil {
 			return nil, p.places[name].fault("%v", err)
 		}
@@ -61,7 +61,7 @@ func (p *project) images() ([]built, error) {
 			}
 			i = len(out)
 			byBuild[string(same)] = i
-			out = append(out, built{name: targetName(name), fields: fields})
+			out = append(out, built{name: targetName(name), fields: fields, fault: fault})
 		}
 		b := &out[i]
 		b.services = append(b.services, name)
@@ -125,7 +125,7 @@ func (p *project) active(s types.ServiceConfig) bool {
 func (p *project) tags(s types.ServiceConfig) []string {
 	name := s.Image
 	if name == "" {
-		name = p.name + "-" + s.Name
+		name = p.name + p.separator() + s.Name
 	}
 	return append([]string{name}, s.Build.Tags...)
 }
@@ -161,7 +161,8 @@ func (p *project) fields(s types.ServiceConfig) map[string]any {
 	texts("cache-from", b.CacheFrom)
 	texts("cache-to", b.CacheTo)
 	texts("no-cache-filter", b.NoCacheFilter)
-	texts("entitlements", b.Entitlements)
+	texts("entitlements", entitled(b))
+	texts("attest", attests(b))
 	texts("platforms", p.platforms(s))
 	if args := p.args(b.Args); len(args) > 0 {
 		out["args"] = args
@@ -199,6 +200,31 @@ func (p *project) fields(s types.ServiceConfig) map[string]any {
 	return out
 }
 
+// entitled are a build's entitlements, with that which privileged stands for (compose
+// pkg/compose doBuildBake).
+func entitled(b *types.BuildConfig) []string {
+	const insecure = "security.insecure"
+	if b.Privileged && !slices.Contains(b.Entitlements, insecure) {
+		return append(slices.Clone(b.Entitlements), insecure)
+	}
+	return b.Entitlements
+}
+
+// attests words a build's attestations (compose pkg/compose toBakeAttest).
+func attests(b *types.BuildConfig) []string {
+	var out []string
+	for _, a := range []struct{ kind, v string }{{"provenance", b.Provenance}, {"sbom", b.SBOM}} {
+		switch a.v {
+		case "", "false":
+		case "true":
+			out = append(out, "type="+a.kind)
+		default:
+			out = append(out, "type="+a.kind+","+a.v)
+		}
+	}
+	return out
+}
+
 // local turns one of compose-go's paths into the model's; what is no local path
 // stays.
 func (p *project) local(v string) string {
@@ -219,8 +245,8 @@ func (p *project) dockerfile(v string) string {
 
 // platforms of a build are its own, or that of the service.
 func (p *project) platforms(s types.ServiceConfig) []string {
-	if len(s.Build.Platforms) == 0 && s.Platform != "" {
-		return []string{s.Platform}
+	if platform := p.platform(s); len(s.Build.Platforms) == 0 && platform != "" {
+		return []string{platform}
 	}
 	return s.Build.Platforms
 }
@@ -249,6 +275,9 @@ func (p *project) credentials(b *types.BuildConfig, out map[string]any) {
 	}
 	for _, s := range b.Secrets {
 		def := p.model.Secrets[s.Source]
+		if def.File == "" && def.Environment == "" {
+			continue // nor does compose mount it
+		}
 		secret := map[string]any{"id": literal(cmp.Or(s.Target, s.Source))}
 		if def.File != "" {
 			secret["src"] = literal(p.local(def.File))

@@ -36,10 +36,29 @@ func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve
 	if err != nil {
 		return nil, err
 	}
-	if ref, line, ok := thirdPartyFrontend(src.text); ok {
-		return foreignFrontend(ctx, im, src, read, ref, line)
+	if err := policy(ctx, im, read); err != nil {
+		return nil, err
+	}
+	if frontend, ok := thirdPartyFrontend(im, src.text); ok {
+		if frontend.ref == "" { // as buildx has it (build.toSolveOpt)
+			return nil, &impact.Fault{Path: im.Dockerfile, Cause: syntaxArg + " is empty: it names no frontend", Hint: "take the argument away"}
+		}
+		return foreignFrontend(ctx, im, src, read, frontend)
 	}
 	return convert(ctx, im, src, read, resolve)
+}
+
+// policy refuses the policy that buildx finds beside a Dockerfile (build.LoadInputs): it may
+// forbid what would be built, and is not applied here.
+func policy(ctx context.Context, im impact.Image, read impact.ReadFile) error {
+	if im.Unpoliced || im.Inline != "" {
+		return nil
+	}
+	name := im.Dockerfile + ".rego"
+	if _, err := read(ctx, name); err != nil {
+		return nil // it is not there, or buildx could not read it either
+	}
+	return &impact.Fault{Path: name, Cause: "a policy is applied by buildx alone", Hint: "build the image with docker buildx, or rename " + name}
 }
 
 func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {

@@ -21,33 +21,50 @@ import (
 // serves.
 var ownFrontends = []string{"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"}
 
-// thirdPartyFrontend tells whether a "# syntax=" names a frontend that is not
-// Docker's own, and which, at which line.
-func thirdPartyFrontend(text []byte) (ref string, line int, ok bool) {
-	ref, _, loc, ok := parser.DetectSyntax(text)
-	if !ok {
-		return "", 0, false
-	}
-	if len(loc) > 0 {
-		line = loc[0].Start.Line
-	}
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err == nil && slices.Contains(ownFrontends, named.Name()) {
-		return "", 0, false
-	}
-	return ref, line, true
+// syntaxArg is the argument that goes before a "# syntax=" line
+// (frontend/dockerfile/builder.Build).
+const syntaxArg = "BUILDKIT_SYNTAX"
+
+// foreign is a frontend that is not Docker's own, and what asks for it.
+type foreign struct {
+	ref  string
+	line int    // of the Dockerfile; 0: none of it
+	by   string // "# syntax=team/frontend"
 }
 
-// Frontend is the third-party frontend that an image's Dockerfile asks for, ""
+// thirdPartyFrontend tells whether an argument or a "# syntax=" names a frontend that is
+// not Docker's own, and which.
+func thirdPartyFrontend(im impact.Image, text []byte) (foreign, bool) {
+	f := foreign{by: "# syntax="}
+	if arg, ok := im.Args[syntaxArg]; ok {
+		f.ref, _, _ = strings.Cut(strings.TrimSpace(arg), " ")
+		f.by = syntaxArg + "="
+	} else if ref, _, loc, ok := parser.DetectSyntax(text); ok {
+		f.ref = ref
+		if len(loc) > 0 {
+			f.line = loc[0].Start.Line
+		}
+	} else {
+		return foreign{}, false
+	}
+	f.by += f.ref
+	named, err := reference.ParseNormalizedNamed(f.ref)
+	if err == nil && slices.Contains(ownFrontends, named.Name()) {
+		return foreign{}, false
+	}
+	return f, true
+}
+
+// Frontend is the third-party frontend that an image's Dockerfile or arguments ask for, ""
 // when it is Docker's own.
-func Frontend(text []byte) string {
-	ref, _, _ := thirdPartyFrontend(text)
-	return ref
+func Frontend(im impact.Image, text []byte) string {
+	f, _ := thirdPartyFrontend(im, text)
+	return f.ref
 }
 
 // foreignFrontend is the graph of an image that only somebody else's frontend
 // can read: one layer that reads all of its context.
-func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, ref string, line int) (*impact.Graph, error) {
+func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, frontend foreign) (*impact.Graph, error) {
 	attrs, err := planAttrs(im)
 	if err != nil {
 		return nil, faultOf(im, err)
@@ -57,23 +74,27 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 		return nil, &impact.Fault{Path: ignore.File, Cause: cause(err)}
 	}
 	whole := impact.Layer{
-		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", ref, attrs, string(src.text)))),
+		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", frontend.ref, attrs, string(src.text)))),
 		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
 		File:        im.Dockerfile,
-		Line:        line,
-		Instruction: "# syntax=" + ref,
-		Name:        "frontend " + ref,
+		Line:        frontend.line,
+		Instruction: frontend.by,
+		Name:        "frontend " + frontend.ref,
 	}
 	for _, c := range im.Contexts {
 		if c.Dir != "" {
 			whole.Reads = append(whole.Reads, impact.Selection{Context: c.Dir, Path: "/", Follow: true})
 		}
 	}
+	at := im.Dockerfile
+	if frontend.line > 0 {
+		at = fmt.Sprintf("%s:%d", at, frontend.line)
+	}
 	return &impact.Graph{
 		Layers: []impact.Layer{whole},
 		Text:   impact.Digest(digest.FromBytes(src.text)),
-		Warnings: []string{fmt.Sprintf("%s:%d: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
-			im.Dockerfile, line, im.Name, ref)},
+		Warnings: []string{fmt.Sprintf("%s: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
+			at, im.Name, frontend.ref)},
 	}, nil
 }
 

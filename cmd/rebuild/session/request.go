@@ -121,7 +121,7 @@ func (r *requests) local(ctx context.Context, req *docker.Request) error {
 	if req.Ignore, err = llb.IgnoreText(ctx, im, r.tree.ReadFile); err != nil {
 		return err
 	}
-	req.Frontend = llb.Frontend(req.Dockerfile)
+	req.Frontend = llb.Frontend(im, req.Dockerfile)
 	r.mu.Lock()
 	r.texts[im.Name] = slices.Concat(req.Dockerfile, []byte{0}, req.Ignore)
 	r.mu.Unlock()
