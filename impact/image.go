@@ -51,6 +51,9 @@ type Image struct {
 	// Fault says why this image cannot be built as it is defined, nil when it can.
 	// The others of its definition are not touched by it.
 	Fault *Fault `json:",omitempty"`
+
+	// FaultOfTag says that Fault is of a tag alone: what a build reads is known.
+	FaultOfTag bool `json:",omitempty"`
 }
 
 // NamedContext is one entry of `--build-context`: exactly one of Image, Ref,
@@ -65,6 +68,18 @@ type NamedContext struct {
 
 // Substitution replaces a text of the Dockerfile, in memory.
 type Substitution struct{ Old, New string }
+
+// DockerfileName is what the Dockerfile is called for people: its path, or where the
+// definition holds its text, a name.
+func (im Image) DockerfileName() string {
+	if im.Inline != "" {
+		return inlineName(im.Name)
+	}
+	return im.Dockerfile
+}
+
+// inlineName is the name of a Dockerfile that an image's definition holds.
+func inlineName(image string) string { return "inline Dockerfile of " + image }
 
 // UntaggedRef is the reference that a build gives an image without tags, so
 // that others can be built on it.

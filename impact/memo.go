@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -123,4 +124,6 @@ func fileDigest(dt []byte, err error) Digest {
 	return DigestOf("file", string(dt))
 }
 
-func baseDigest(b Base) Digest { return DigestOf("base", b.Image, string(b.Key), string(b.Config)) }
+func baseDigest(b Base) Digest {
+	return DigestOf("base", b.Image, string(b.Key), string(b.Config), strconv.FormatBool(b.Unjudged))
+}

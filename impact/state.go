@@ -21,10 +21,14 @@ type State struct {
 	Err       *Fault        `json:"error,omitempty"`
 	Blame     string        `json:"blame,omitempty"` // the parent whose error Err repeats
 	Warnings  []string      `json:"warnings,omitempty"`
+	Unjudged  bool          `json:"unjudged,omitempty"` // as Graph.Unjudged, or a file cannot be read
+	Assumed   []string      `json:"assumed,omitempty"`  // as Graph.Assumed, with those of what it is built on
 
 	// config of the image with its output as diff id, for those built on it; nil
 	// when the Dockerfile could not be read.
 	base []byte
+	// unread says that something could not be read: no two such states are the same.
+	unread bool
 	// readings of the layers, for the paths behind a change.
 	readings map[Digest]*Reading
 }
@@ -48,13 +52,30 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Fault = "", nil
+	rest.OnSuccess, rest.Fault, rest.FaultOfTag = "", nil, false
 	dt, err := json.Marshal(rest)
 	if err != nil { // plain strings and lists always marshal
 		dt = fmt.Append(nil, rest)
 	}
 	d.Rest = DigestOf("definition", string(dt))
 	return d
+}
+
+// digest is equal for equal definitions.
+func (d Definition) digest() Digest {
+	dt, err := json.Marshal(d)
+	if err != nil { // plain strings always marshal
+		dt = fmt.Append(nil, d)
+	}
+	return DigestOf("whole definition", string(dt))
+}
+
+// DockerfileName is what the image's Dockerfile is called: see Image.DockerfileName.
+func (s *State) DockerfileName() string {
+	if s.Def.Dockerfile == "" {
+		return inlineName(s.Name)
+	}
+	return s.Def.Dockerfile
 }
 
 // StateLayer is a layer with its key.
@@ -143,12 +164,14 @@ func (s *State) Steps() []StateLayer {
 }
 
 func (l StateLayer) step() bool {
-	return l.From == "" && l.Listed() && l.Op != Everything
+	return l.From == "" && l.Listed()
 }
 
 // Listed tells whether a plan lists the layer: a plan's layers are those of the
 // state that are listed, in the same order.
-func (l StateLayer) Listed() bool { return l.Op != "local" && l.Op != "platforms" }
+func (l StateLayer) Listed() bool {
+	return l.Op != "local" && l.Op != "platforms" && l.Op != Everything
+}
 
 // Snapshot is the state of every image of a catalog at one tree.
 type Snapshot struct {

@@ -28,7 +28,9 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
 		if err != nil {
-			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: at.fault("%s", cause(err))}
+			if im.Fault = at.fault("%s", cause(err)); im.Context == "" && im.RemoteContext == "" {
+				im.Context = base
+			}
 		}
 		im.Origin = at.path
 		if im.Origin == "" { // the targets of compose have no blocks
@@ -79,9 +81,7 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		ShmSize:      value(t.ShmSize),
 		Entitlements: slices.Clone(t.Entitlements),
 	}
-	if bad, err := setRefs(&im); err != nil {
-		return im, fmt.Errorf("tag %q: %w", bad, err)
-	}
+	bad, badTag := setRefs(&im)
 	if err := at.contexts(&im, t); err != nil {
 		return im, err
 	}
@@ -102,6 +102,10 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		return im, fmt.Errorf("network %q is not supported by BuildKit", mode)
 	}
 	at.clientFiles(&im, t)
+	if badTag != nil {
+		im.FaultOfTag = true
+		return im, fmt.Errorf("tag %q: %w", bad, badTag)
+	}
 	return im, nil
 }
 

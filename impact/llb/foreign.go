@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -59,7 +60,7 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	whole := impact.Layer{
 		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", ref, attrs, string(src.text)))),
 		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
-		File:        im.Dockerfile,
+		File:        im.DockerfileName(),
 		Line:        line,
 		Instruction: "# syntax=" + ref,
 		Name:        "frontend " + ref,
@@ -70,10 +71,12 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 		}
 	}
 	return &impact.Graph{
-		Layers: []impact.Layer{whole},
-		Text:   impact.Digest(digest.FromBytes(src.text)),
+		Unjudged: true,
+		Mentions: mentions(im, src.text, false),
+		Layers:   []impact.Layer{whole},
+		Text:     impact.Digest(digest.FromBytes(src.text)),
 		Warnings: []string{fmt.Sprintf("%s:%d: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
-			im.Dockerfile, line, im.Name, ref)},
+			im.DockerfileName(), line, im.Name, ref)},
 	}, nil
 }
 
@@ -86,7 +89,7 @@ func readEverything(ctx context.Context, g *impact.Graph, im impact.Image, read 
 	l := impact.Layer{
 		Op:    impact.Everything,
 		Reads: []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
-		File:  im.Dockerfile,
+		File:  im.DockerfileName(),
 		Name:  "its build context is ambiguous",
 	}
 	if g.Output >= 0 {
@@ -105,6 +108,7 @@ func remoteContext(im impact.Image) (*impact.Graph, error) {
 		return nil, faultOf(im, err)
 	}
 	return &impact.Graph{
+		Unjudged: !pinned(im.RemoteContext),
 		Layers: []impact.Layer{{
 			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, attrs))),
 			Remote: true,
@@ -113,6 +117,15 @@ func remoteContext(im impact.Image) (*impact.Graph, error) {
 		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},
 	}, nil
 }
+
+// pinned tells whether a remote context is a commit, which does not change.
+func pinned(url string) bool {
+	_, fragment, _ := strings.Cut(url, "#")
+	ref, _, _ := strings.Cut(fragment, ":")
+	return fullCommit.MatchString(ref)
+}
+
+var fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // ignoreFile is the ignore file that applies to an image's build context, as
 // frontend/dockerui/config.go finds it: NAME.dockerignore beside the Dockerfile,

@@ -127,7 +127,7 @@ func definitionFault(err error, cat impact.Catalog) error {
 		return &impact.Fault{Path: cat.Files[0], Cause: fault.Cause, Hint: fault.Hint}
 	case errors.As(err, &cycle):
 		im, _ := cat.Image(cycle.Images[0])
-		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.Dockerfile}
+		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.DockerfileName()}
 	}
 	return err
 }

@@ -109,6 +109,7 @@ func (s *Session) plan(ctx context.Context, q Query, ask bool) (*Planned, error)
 		return nil, err
 	}
 	p := &Planned{query: q, view: tree.Bytes, Made: s.engine.asOf(), scanner: s.scanner(ask)}
+	p.scanner.SoundBaseline = q.againstRecords()
 	if !q.againstRecords() {
 		p.view = tree.Git
 	}
