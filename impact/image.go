@@ -1,5 +1,10 @@
 package impact
 
+import (
+	"encoding/hex"
+	"regexp"
+)
+
 // Image is one thing to build, as a definition states it. Paths are slash
 // paths from the root of the tree ("." is the root); one that lies outside the
 // tree is absolute.
@@ -44,6 +49,10 @@ type Image struct {
 	// a guess, and the image is taken to read everything in it.
 	Ambiguous bool `json:",omitempty"`
 
+	// Unwanted says that nobody wants it built or judged: it counts only where it is named,
+	// and where others are built on it.
+	Unwanted bool `json:",omitempty"`
+
 	// OnSuccess is the command that a watch runs after each build of the image; ""
 	// for none. It is no part of the build.
 	OnSuccess string `json:",omitempty"`
@@ -82,8 +91,18 @@ func (im Image) DockerfileName() string {
 func inlineName(image string) string { return "inline Dockerfile of " + image }
 
 // UntaggedRef is the reference that a build gives an image without tags, so
-// that others can be built on it.
-func UntaggedRef(name string) string { return "rebuild.local/" + name + ":latest" }
+// that others can be built on it. A name that no repository can have is spelt in
+// hexadecimal digits.
+func UntaggedRef(name string) string {
+	if !repository.MatchString(name) {
+		name = "x--" + hex.EncodeToString([]byte(name))
+	}
+	return "rebuild.local/" + name + ":latest"
+}
+
+// repository is what a part of a repository's path may be (distribution/reference
+// regexp.go).
+var repository = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 
 // Catalog is all images of a repository at one tree, with their phases.
 type Catalog struct {
@@ -92,6 +111,7 @@ type Catalog struct {
 	Groups   map[string][]string // names on the command line that stand for several images
 	Default  []string            // what is selected without IMAGE; none: all
 	Warnings []string
+	LeftOut  []string // names of images that are not in it, since nobody wants them
 	Files    []string // the definition files read, slash paths from the root or absolute
 }
 

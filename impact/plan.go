@@ -199,7 +199,7 @@ func Make(ctx context.Context, in Inputs) (*Plan, error) {
 		p.Images = append(p.Images, ip)
 	}
 	for _, name := range in.Baseline.Catalog.Names() {
-		if in.Target.States[name] == nil {
+		if in.Target.States[name] == nil && !slices.Contains(in.Target.Catalog.LeftOut, name) {
 			p.Removed = append(p.Removed, name)
 		}
 	}
@@ -248,7 +248,7 @@ func (p *Plan) warn(target *Snapshot) {
 		st := target.States[im.Name]
 		p.Warnings = append(p.Warnings, st.Warnings...)
 		if st.Err != nil {
-			if im.Action == Keep {
+			if im.Action == Keep && im.Selected {
 				p.Warnings = append(p.Warnings, fmt.Sprintf("image %s cannot be built, as before: %s%s", im.Name, st.Err, cure(st.Err)))
 			}
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // State is what one image is at one tree: the keys of its layers, and where each
@@ -52,7 +53,7 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Fault, rest.FaultOfTag = "", nil, false
+	rest.OnSuccess, rest.Unwanted, rest.Fault, rest.FaultOfTag = "", false, nil, false
 	dt, err := json.Marshal(rest)
 	if err != nil { // plain strings and lists always marshal
 		dt = fmt.Append(nil, rest)
@@ -178,6 +179,40 @@ type Snapshot struct {
 	Catalog Catalog
 	States  map[string]*State
 	Order   []string // parents before dependents, else as in the catalog
+}
+
+// Without takes out the images that nobody wants, but those named and those that
+// another one is built on.
+func (s *Snapshot) Without(named []string) *Snapshot {
+	needed := map[string]bool{}
+	for _, n := range named {
+		needed[n] = true
+	}
+	var out []string
+	for _, name := range slices.Backward(s.Order) {
+		if im, _ := s.Catalog.Image(name); im.Unwanted && !needed[name] {
+			out = append(out, name)
+			continue
+		}
+		for _, p := range s.ParentsOf(name) {
+			needed[p] = true
+		}
+	}
+	if len(out) == 0 {
+		return s
+	}
+	gone := func(name string) bool { return slices.Contains(out, name) }
+	t := &Snapshot{Catalog: s.Catalog, States: maps.Clone(s.States), Order: slices.DeleteFunc(slices.Clone(s.Order), gone)}
+	t.Catalog.LeftOut = out
+	t.Catalog.Images = slices.DeleteFunc(slices.Clone(s.Catalog.Images), func(im Image) bool { return gone(im.Name) })
+	for _, name := range out {
+		delete(t.States, name)
+	}
+	t.Catalog.Phases = slices.Clone(s.Catalog.Phases)
+	for i, ph := range t.Catalog.Phases {
+		t.Catalog.Phases[i].Images = slices.DeleteFunc(slices.Clone(ph.Images), gone)
+	}
+	return t
 }
 
 // ParentsOf lists the in-repo images that an image reads, each once, sorted.

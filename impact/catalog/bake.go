@@ -39,6 +39,8 @@ type evaluation struct {
 	targets []*bake.Target      // by definition order
 	members map[string][]string // the targets of each group
 	outline *outline
+
+	inherited map[string]bool // targets that others inherit from
 }
 
 // evaluate lets bake evaluate the files that it reads, and the images of
@@ -59,6 +61,12 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 	ev = &evaluation{outline: in.outline, members: map[string][]string{}}
 	if ev.targets, err = in.resolve(ctx, cfg); err != nil {
 		return nil, err
+	}
+	ev.inherited = map[string]bool{}
+	for _, t := range cfg.Targets {
+		for _, name := range t.Inherits {
+			ev.inherited[name] = true
+		}
 	}
 	in.outline.expanded(meta.Renamed["target"])
 	ev.sort()

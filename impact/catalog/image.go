@@ -36,6 +36,7 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		if im.Origin == "" { // the targets of compose have no blocks
 			im.Origin = f.compose()
 		}
+		im.Unwanted = ev.isAbstract(t)
 		cat.Images = append(cat.Images, im)
 		cat.Warnings = append(cat.Warnings, unserved(t, im.Origin)...)
 	}

@@ -78,6 +78,19 @@ func choose(q Query, cat impact.Catalog, phases []impact.Phase) ([]string, error
 	}), nil
 }
 
+// named gives the images that a query names, also those that nobody wants otherwise. What
+// it says in vain is for choose to tell.
+func named(q Query, cat impact.Catalog) []string {
+	if len(q.Images) == 0 {
+		return q.Exactly
+	}
+	names, err := catalog.Select(cat, q.Images, false)
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
 // phaseImages lists the images of named phases.
 func phaseImages(phases []impact.Phase, names []string) ([]string, error) {
 	var images []string

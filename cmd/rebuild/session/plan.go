@@ -161,9 +161,11 @@ func (s *Session) readTarget(ctx context.Context, p *Planned) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.Target, err = p.scanner.Scan(ctx, cat, p.tree); err != nil {
+	all, err := p.scanner.Scan(ctx, cat, p.tree)
+	if err != nil {
 		return definitionFault(err, cat)
 	}
+	p.Target = all.Without(named(p.query, cat))
 	return nil
 }
 
@@ -240,6 +242,9 @@ func (s *Session) baseline(ctx context.Context, p *Planned, wait func() (*commit
 	if b.empty == nil {
 		snap, err := p.scanner.Scan(ctx, b.cat, b.tree)
 		var cycle *impact.Cycle
+		if err == nil {
+			snap = snap.Without(p.Target.Catalog.Names())
+		}
 		if !errors.As(err, &cycle) {
 			return snap, b.side, err
 		}
