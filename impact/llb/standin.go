@@ -23,9 +23,8 @@ type lacking struct {
 	names      []string        // sorted
 	inPlatform map[string]bool // those that --platform needs
 	declared   map[string]bool // those that a build argument can give a value
-	line       map[string]int  // the first FROM that needs it
-	patterns   []*regexp.Regexp
-	stages     []string // names of stages
+	lines      map[int]bool    // of the FROMs that need one
+	stages     []string        // names of stages
 }
 
 // lackingOf finds the arguments without a value; nil when the Dockerfile cannot be
@@ -39,7 +38,7 @@ func lackingOf(im impact.Image, text []byte) *lacking {
 	if err != nil {
 		return nil
 	}
-	l := &lacking{inPlatform: map[string]bool{}, declared: map[string]bool{}, line: map[string]int{}}
+	l := &lacking{inPlatform: map[string]bool{}, declared: map[string]bool{}, lines: map[int]bool{}}
 	lex := shell.NewLex(ast.EscapeToken)
 	defaults := map[string]string{} // as written
 	given := maps.Clone(im.Args)
@@ -66,9 +65,7 @@ func lackingOf(im impact.Image, text []byte) *lacking {
 				need(value, platform, line, depth+1)
 			default:
 				l.inPlatform[name] = l.inPlatform[name] || platform
-				if l.line[name] == 0 {
-					l.line[name] = line
-				}
+				l.lines[line] = true
 			}
 		}
 	}
@@ -81,7 +78,7 @@ func lackingOf(im impact.Image, text []byte) *lacking {
 		need(st.Platform, true, line, 0)
 		l.stages = append(l.stages, st.Name)
 	}
-	if l.names = slices.Sorted(maps.Keys(l.line)); len(l.names) == 0 {
+	if l.names = slices.Sorted(maps.Keys(l.inPlatform)); len(l.names) == 0 {
 		return nil
 	}
 	return l
@@ -122,10 +119,13 @@ func standIns() [][2]standIn {
 // image reads depends on them.
 func withStandIns(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve, fault *impact.Fault) (*impact.Graph, error) {
 	l := lackingOf(im, src.text)
-	if l == nil || l.mayNameStage(im, src.text) {
+	if l == nil || !l.lines[fault.Line] {
 		return nil, nil
 	}
-	fault.Hint = l.hint(im)
+	fault.Hint = l.hint(fault)
+	if l.mayNameStage(im, src.text) {
+		return nil, nil
+	}
 	for _, pair := range standIns() {
 		var graphs [2]*impact.Graph
 		for i, s := range pair {
@@ -159,6 +159,7 @@ func (l *lacking) convert(ctx context.Context, im impact.Image, src dockerfile, 
 	if im.Args == nil {
 		im.Args = map[string]string{}
 	}
+	im.IgnoreArgs = slices.DeleteFunc(slices.Clone(im.IgnoreArgs), func(name string) bool { return slices.Contains(l.names, name) })
 	given := src
 	for _, name := range l.names {
 		value := s.name
@@ -190,8 +191,6 @@ var fromWhole = regexp.MustCompile(`(?im)^[ \t]*FROM[ \t].*$`)
 func useOf(name string) *regexp.Regexp {
 	return regexp.MustCompile(`\$\{` + name + `[^}]*\}|\$` + name + `\b`)
 }
-
-var osPart = regexp.MustCompile(`^\$\{?\w+[^/}]*\}?/`)
 
 // platform is the stand-in for an argument of --platform: the whole of it, or its
 // architecture, or its system.
@@ -232,19 +231,15 @@ func (l *lacking) mayNameStage(im impact.Image, text []byte) bool {
 }
 
 // hint says what gives the arguments their values.
-func (l *lacking) hint(im impact.Image) string {
+func (l *lacking) hint(fault *impact.Fault) string {
 	var give, declare []string
-	first := 0
 	for _, name := range l.names {
-		if first == 0 || l.line[name] < first {
-			first = l.line[name]
-		}
 		give = append(give, "--build-arg "+name+"=...")
 		if !l.declared[name] {
 			declare = append(declare, "ARG "+name)
 		}
 	}
-	where := fmt.Sprintf("%s:%d", im.DockerfileName(), first)
+	where := fmt.Sprintf("%s:%d", fault.Path, fault.Line)
 	if len(declare) > 0 {
 		return fmt.Sprintf("declare it above the FROM of %s: %s; then %s gives it a value", where, strings.Join(declare, ", "), strings.Join(give, " "))
 	}

@@ -92,6 +92,24 @@ func TestStandIns(t *testing.T) {
 	}
 }
 
+// A fault that no value cures has no hint that asks for one.
+func TestFaultElsewhere(t *testing.T) {
+	for _, text := range []string{"ARG S\nFROM a$S\nCOPY --from=9 x /\n", "FROM a:${V:-1}\nCOPY --from=9 x /\n"} {
+		g := graph(t, impact.Image{}, files{"Dockerfile": text})
+		if g.Fault == nil || g.Fault.Hint != "" || g.Assumed != nil || !g.Unjudged {
+			t.Errorf("%q: fault %v, hint %q, assumed %q", text, g.Fault, g.Fault.Hint, g.Assumed)
+		}
+	}
+}
+
+// An argument that is left out of the comparison lacks a value as any other.
+func TestStandInOfIgnored(t *testing.T) {
+	im := impact.Image{IgnoreArgs: []string{"P"}}
+	if g := graph(t, im, files{"Dockerfile": "ARG P\nFROM --platform=$P a\nCOPY x /\n"}); len(g.Assumed) != 1 || reads(g) != ". /x" {
+		t.Errorf("fault %v, assumed %q, reads %q", g.Fault, g.Assumed, reads(g))
+	}
+}
+
 // A value that is given, or a default, needs no stand-in.
 func TestNoStandIn(t *testing.T) {
 	for _, text := range []string{"ARG V=1\nFROM a:$V\n", "ARG V\nFROM a:${V:-1}\n", "FROM --platform=$BUILDPLATFORM a\n", "ARG W\nFROM a:$W\n"} {
