@@ -31,14 +31,14 @@ import (
 // yet.
 func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
 	g, err := layers(ctx, im, read, resolve)
-	if isPending(err) || ctx.Err() != nil {
-		return nil, err
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		if im.Fault != nil {
 			g.Fault = im.Fault
 		}
 		return g, nil
+	case isPending(err) || ctx.Err() != nil:
+		return nil, err
 	}
 	fault := im.Fault
 	if fault == nil && !errors.As(err, &fault) {

@@ -72,7 +72,7 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	}
 	return &impact.Graph{
 		Unjudged: true,
-		Mentions: mentions(im, src.text, false),
+		Mentions: mentions(im, src.text, nil),
 		Layers:   []impact.Layer{whole},
 		Text:     impact.Digest(digest.FromBytes(src.text)),
 		Warnings: []string{fmt.Sprintf("%s:%d: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",

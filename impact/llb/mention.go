@@ -3,6 +3,7 @@ package llb
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -22,10 +23,13 @@ var (
 // unknownPart stands for what is not known of a reference.
 const unknownPart = "*"
 
-// mentions tells which references a Dockerfile may mean; nil: none. With open, only
-// those that are not known in full.
-func mentions(im impact.Image, text []byte, open bool) func(ref string) bool {
+// mentions tells which references a Dockerfile may mean; nil: none. With arguments whose
+// values are not known, only those references that have one of them.
+func mentions(im impact.Image, text []byte, lacking []string) func(ref string) bool {
 	values := map[string]string{}
+	for _, name := range lacking {
+		values[name] = unknownPart
+	}
 	for _, m := range argLine.FindAllSubmatch(text, -1) {
 		name := string(m[1])
 		if _, known := values[name]; !known {
@@ -33,7 +37,9 @@ func mentions(im impact.Image, text []byte, open bool) func(ref string) bool {
 		}
 	}
 	for name, v := range im.Args {
-		values[name] = v
+		if !slices.Contains(lacking, name) {
+			values[name] = v
+		}
 	}
 	var words []string
 	for _, m := range fromLine.FindAllSubmatch(text, -1) {
@@ -55,7 +61,7 @@ func mentions(im impact.Image, text []byte, open bool) func(ref string) bool {
 			if p := pattern(w); p != nil {
 				patterns = append(patterns, p)
 			}
-		case err == nil && !open:
+		case err == nil && lacking == nil:
 			known = append(known, reference.TagNameOnly(named).String())
 		}
 	}

@@ -27,9 +27,9 @@ type lacking struct {
 	stages     []string        // names of stages
 }
 
-// lackingOf finds the arguments without a value; nil when the Dockerfile cannot be
-// parsed, or lacks none.
-func lackingOf(im impact.Image, text []byte) *lacking {
+// lackingOf finds the arguments without a value, or with an empty one as well; nil when the
+// Dockerfile cannot be parsed, or lacks none.
+func lackingOf(im impact.Image, text []byte, empty bool) *lacking {
 	ast, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil
@@ -41,7 +41,7 @@ func lackingOf(im impact.Image, text []byte) *lacking {
 	l := &lacking{inPlatform: map[string]bool{}, declared: map[string]bool{}, lines: map[int]bool{}}
 	lex := shell.NewLex(ast.EscapeToken)
 	defaults := map[string]string{} // as written
-	given := maps.Clone(im.Args)
+	lacks := func(value string, given bool) bool { return !given || empty && value == "" }
 	for _, cmd := range global {
 		for _, a := range cmd.Args {
 			l.declared[a.Key] = true
@@ -57,11 +57,11 @@ func lackingOf(im impact.Image, text []byte) *lacking {
 			return
 		}
 		for name := range res.Unmatched {
-			_, has := given[name]
+			given, isGiven := im.Args[name]
 			value, hasDefault := defaults[name]
 			switch {
-			case has || isPlatformArg(name):
-			case hasDefault:
+			case isPlatformArg(name), !lacks(given, isGiven):
+			case !isGiven && !lacks(value, hasDefault):
 				need(value, platform, line, depth+1)
 			default:
 				l.inPlatform[name] = l.inPlatform[name] || platform
@@ -118,11 +118,25 @@ func standIns() [][2]standIn {
 // stand-ins. It gives no graph when they do not suffice: with none, or when what the
 // image reads depends on them.
 func withStandIns(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve, fault *impact.Fault) (*impact.Graph, error) {
-	l := lackingOf(im, src.text)
-	if l == nil || !l.lines[fault.Line] {
-		return nil, nil
+	for _, empty := range []bool{false, true} {
+		l := lackingOf(im, src.text, empty)
+		if l == nil || !l.lines[fault.Line] {
+			continue
+		}
+		fault.Hint = l.hint(fault)
+		g, err := l.graph(ctx, im, src, read, resolve)
+		if g != nil {
+			g.Fault = fault
+		}
+		if g != nil || err != nil {
+			return g, err
+		}
 	}
-	fault.Hint = l.hint(fault)
+	return nil, nil
+}
+
+// graph converts the image with the first stand-ins that serve.
+func (l *lacking) graph(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
 	if l.mayNameStage(im, src.text) {
 		return nil, nil
 	}
@@ -145,8 +159,7 @@ func withStandIns(ctx context.Context, im impact.Image, src dockerfile, read imp
 			return nil, nil
 		}
 		g := graphs[0]
-		g.Fault, g.Assumed = fault, l.names
-		g.Mentions = mentions(im, src.text, true)
+		g.Assumed, g.Mentions = l.names, mentions(im, src.text, l.names)
 		return g, nil
 	}
 	return nil, nil

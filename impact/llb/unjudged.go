@@ -45,7 +45,7 @@ func withoutLayers(ctx context.Context, im impact.Image, read impact.ReadFile, f
 		}
 	}
 	g.Layers = []impact.Layer{{Op: impact.Everything, Reads: reads, File: im.DockerfileName(), Name: "it cannot be built"}}
-	g.Mentions = mentions(im, src.text, false)
+	g.Mentions = mentions(im, src.text, nil)
 	return g
 }
 

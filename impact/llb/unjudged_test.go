@@ -70,6 +70,7 @@ func TestStandIns(t *testing.T) {
 		{"what is read depends on it", "ARG V\nFROM a:$V\nARG V\nCOPY $V /\n", "", ""},
 		{"what runs depends on it", "ARG V\nFROM a:$V\nARG V\nRUN x $V\nCOPY x /\n", "V", ". /x"},
 		{"another fault besides", "ARG V\nFROM a:$V\nCOPY --from=a:$V x /\nRUNN\n", "", ""},
+		{"an empty default", "ARG P=\nFROM --platform=$P a\nCOPY x /\n", "P", ". /x"},
 		{"a target without it", "ARG V\nFROM a:$V AS v\nFROM b\nCOPY x /\n", "V", ". /x"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -98,6 +99,16 @@ func TestFaultElsewhere(t *testing.T) {
 		g := graph(t, impact.Image{}, files{"Dockerfile": text})
 		if g.Fault == nil || g.Fault.Hint != "" || g.Assumed != nil || !g.Unjudged {
 			t.Errorf("%q: fault %v, hint %q, assumed %q", text, g.Fault, g.Fault.Hint, g.Assumed)
+		}
+	}
+}
+
+// An empty value is none; but beside one that lacks, it may be meant.
+func TestStandInOfEmpty(t *testing.T) {
+	im := impact.Image{Args: map[string]string{"P": "", "S": ""}}
+	for text, want := range map[string]string{"ARG P\nFROM --platform=$P a\n": "P", "ARG Q S\nFROM --platform=$Q a$S\n": "Q"} {
+		if g := graph(t, im, files{"Dockerfile": text}); strings.Join(g.Assumed, " ") != want {
+			t.Errorf("%q: fault %v, assumed %q", text, g.Fault, g.Assumed)
 		}
 	}
 }
