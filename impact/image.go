@@ -1,6 +1,10 @@
 package impact
 
-import "strconv"
+import (
+	"encoding/hex"
+	"regexp"
+	"strconv"
+)
 
 // Image is one thing to build, as a definition states it. Paths are slash
 // paths from the root of the tree ("." is the root); one that lies outside the
@@ -57,6 +61,10 @@ type Image struct {
 	// files. They are no part of what is compared, and are printed nowhere.
 	SecretEnv map[string]string `json:"-"`
 
+	// Unwanted says that nobody wants it built or judged: it counts only where it is named,
+	// and where others are built on it.
+	Unwanted bool `json:",omitempty"`
+
 	// OnSuccess is the command that a watch runs after each build of the image; ""
 	// for none. It is no part of the build.
 	OnSuccess string `json:",omitempty"`
@@ -64,6 +72,9 @@ type Image struct {
 	// Fault says why this image cannot be built as it is defined, nil when it can.
 	// The others of its definition are not touched by it.
 	Fault *Fault `json:",omitempty"`
+
+	// FaultOfTag says that Fault is of a tag alone: what a build reads is known.
+	FaultOfTag bool `json:",omitempty"`
 }
 
 // Indexed tells whether an argument asks for an index even of a single platform (buildx
@@ -86,9 +97,31 @@ type NamedContext struct {
 // Substitution replaces a text of the Dockerfile, in memory.
 type Substitution struct{ Old, New string }
 
+// DockerfileName is what the Dockerfile is called for people: its path, or where the
+// definition holds its text, a name.
+func (im Image) DockerfileName() string {
+	if im.Inline != "" {
+		return inlineName(im.Name)
+	}
+	return im.Dockerfile
+}
+
+// inlineName is the name of a Dockerfile that an image's definition holds.
+func inlineName(image string) string { return "inline Dockerfile of " + image }
+
 // UntaggedRef is the reference that a build gives an image without tags, so
-// that others can be built on it.
-func UntaggedRef(name string) string { return "rebuild.local/" + name + ":latest" }
+// that others can be built on it. A name that no repository can have is spelt in
+// hexadecimal digits.
+func UntaggedRef(name string) string {
+	if !repository.MatchString(name) {
+		name = "x--" + hex.EncodeToString([]byte(name))
+	}
+	return "rebuild.local/" + name + ":latest"
+}
+
+// repository is what a part of a repository's path may be (distribution/reference
+// regexp.go).
+var repository = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 
 // Catalog is all images of a repository at one tree, with their phases.
 type Catalog struct {
@@ -100,6 +133,7 @@ type Catalog struct {
 	// one, as long as nobody asks for it; "default" is asked for without IMAGE.
 	BadGroups map[string]*Fault `json:",omitempty"`
 	Warnings  []string
+	LeftOut   []string // names of images that are not in it, since nobody wants them
 	Files     []string // the definition files read, slash paths from the root or absolute
 }
 

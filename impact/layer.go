@@ -28,8 +28,8 @@ type Layer struct {
 	Name        string // BuildKit's name for it in progress: "[stage-0 5/9] COPY shared/ /app/shared/"
 }
 
-// Everything is the operation of a layer that no build has: it stands for what an
-// image may read, nobody knows by which instruction.
+// Everything is the operation of a layer that no build has, and no plan lists: it stands
+// for what an image may read, nobody knows by which instruction.
 const Everything Digest = "everything"
 
 // Graph is an image's layers as the Dockerfile frontend makes them.
@@ -40,6 +40,18 @@ type Graph struct {
 	Text     Digest   // of the Dockerfile, substitutions made
 	Refs     []string // the references that were asked for, normalised
 	Warnings []string
+
+	// Fault says why the image cannot be built, though something is known of what it
+	// reads; nil when it can be.
+	Fault *Fault
+	// Unjudged says that the layers are not those of a build: nobody could convert the
+	// Dockerfile, so one layer reads everything that a build may read.
+	Unjudged bool
+	// Assumed are the arguments without a value that have a stand-in, sorted.
+	Assumed []string
+	// Mentions tells whether the image may be built on a reference, normalised, that Refs
+	// does not have, since what it is built on is not known in full; nil: on none.
+	Mentions func(ref string) bool
 }
 
 // Base is what a reference in a Dockerfile stands for.
@@ -49,4 +61,8 @@ type Base struct {
 	Key    Digest // identity of its root filesystem
 	OwnKey Digest // State.OwnOutput of the catalog's image
 	Known  bool   // an external image whose config is real, not assumed
+
+	// Unjudged says of the catalog's image that nobody knows its config, since it
+	// cannot be built.
+	Unjudged bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -118,4 +119,6 @@ func fileDigest(dt []byte, err error) Digest {
 	return DigestOf("file", string(dt))
 }
 
-func baseDigest(b Base) Digest { return DigestOf("base", b.Image, string(b.Key), string(b.Config)) }
+func baseDigest(b Base) Digest {
+	return DigestOf("base", b.Image, string(b.Key), string(b.Config), strconv.FormatBool(b.Unjudged))
+}

@@ -70,11 +70,16 @@ type ImagePlan struct {
 	// same image when they come out the same.
 	Unsure bool `json:"unsure,omitempty"`
 
+	// OnlyConfig says that each layer is as it was, and the image's config is not.
+	OnlyConfig bool `json:"only_config,omitempty"`
+
 	Reasons  []Reason    `json:"reasons"`
 	Layers   []LayerPlan `json:"layers"`
 	Parents  []string    `json:"parents,omitempty"`
 	Err      *Fault      `json:"error"`
-	Estimate *float64    `json:"estimate_s"` // seconds; null without history
+	Judged   bool        `json:"judged"`            // false: nobody could convert it, so it is taken to read all of its context
+	Assumed  []string    `json:"assumed,omitempty"` // arguments without a value that it is judged with a stand-in for
+	Estimate *float64    `json:"estimate_s"`        // seconds; null without history
 }
 
 // LayerPlan is what a build will do with one layer.
@@ -91,17 +96,20 @@ type LayerPlan struct {
 	Step        bool       `json:"-"` // something that a build can execute
 }
 
+// Runs tells whether a build executes the layer.
+func (l LayerPlan) Runs() bool { return l.Step && l.State == Invalidated }
+
 // WaitsOnly tells whether an image is rebuilt only because a parent is: when
 // all of its parents come out the same, it is kept (cutoff).
 func (p *ImagePlan) WaitsOnly() bool {
-	return p.Action == Rebuild && !slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Kind != ReasonParent })
+	return p.Action == Rebuild && p.Err == nil && !slices.ContainsFunc(p.Reasons, func(r Reason) bool { return r.Kind != ReasonParent })
 }
 
 // Predicted counts the steps that a build of the image will execute.
 func (p *ImagePlan) Predicted() int {
 	n := 0
 	for _, l := range p.Layers {
-		if l.Step && l.State == Invalidated {
+		if l.Runs() {
 			n++
 		}
 	}
@@ -191,7 +199,7 @@ func Make(ctx context.Context, in Inputs) (*Plan, error) {
 		p.Images = append(p.Images, ip)
 	}
 	for _, name := range in.Baseline.Catalog.Names() {
-		if in.Target.States[name] == nil {
+		if in.Target.States[name] == nil && !slices.Contains(in.Target.Catalog.LeftOut, name) {
 			p.Removed = append(p.Removed, name)
 		}
 	}
@@ -241,8 +249,8 @@ func (p *Plan) warn(target *Snapshot) {
 		st := target.States[im.Name]
 		p.Warnings = append(p.Warnings, st.Warnings...)
 		if st.Err != nil {
-			if im.Action == Keep {
-				p.Warnings = append(p.Warnings, fmt.Sprintf("image %s cannot be built, as before: %s", im.Name, st.Err))
+			if im.Action == Keep && im.Selected {
+				p.Warnings = append(p.Warnings, fmt.Sprintf("image %s cannot be built, as before: %s%s", im.Name, st.Err, cure(st.Err)))
 			}
 			continue
 		}
@@ -253,6 +261,46 @@ func (p *Plan) warn(target *Snapshot) {
 		}
 		seen[id] = im.Name
 	}
+}
+
+func cure(f *Fault) string {
+	if f.Hint == "" {
+		return ""
+	}
+	return " (" + f.Hint + ")"
+}
+
+// Totals counts the selected images of a plan.
+type Totals struct {
+	Rebuild   int `json:"rebuild"`
+	Keep      int `json:"keep"`
+	UpToDate  int `json:"up_to_date"` // of those to keep: judged, and nothing hinders a build
+	Broken    int `json:"broken"`     // of all: judged, and cannot be built
+	NotJudged int `json:"not_judged"` // of all
+}
+
+// Totals counts the selected images.
+func (p *Plan) Totals() Totals {
+	var t Totals
+	for _, im := range p.Images {
+		if !im.Selected {
+			continue
+		}
+		if im.Action == Rebuild {
+			t.Rebuild++
+		} else {
+			t.Keep++
+		}
+		switch {
+		case !im.Judged:
+			t.NotJudged++
+		case im.Err != nil:
+			t.Broken++
+		case im.Action == Keep:
+			t.UpToDate++
+		}
+	}
+	return t
 }
 
 // Broken lists the selected images that a plan would rebuild but that

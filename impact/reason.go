@@ -101,12 +101,15 @@ func (c *comparison) changes() []Change {
 // image decides on one image. Each exit from it names its reason.
 func (c *comparison) image(ctx context.Context, name string) ImagePlan {
 	b, t := c.Baseline.States[name], c.Target.States[name]
-	ip := ImagePlan{Name: name, Tags: t.Tags, Action: Keep, Reasons: []Reason{}, Parents: c.Target.ParentsOf(name), Err: t.Err}
+	ip := ImagePlan{
+		Name: name, Tags: t.Tags, Action: Keep, Reasons: []Reason{}, Parents: c.Target.ParentsOf(name), Err: t.Err,
+		Judged: !t.Unjudged, Assumed: t.Assumed,
+	}
 	index := c.layers(&ip, t)
 	switch {
 	case b == nil:
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonNew})
-	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil:
+	case t.Output != b.Output || t.Config != b.Config || t.Err != nil && b.Err == nil || t.unread:
 		ip.Reasons = append(ip.Reasons, c.explain(ctx, b, t, index)...)
 		ip.Unsure = t.OwnOutput == b.OwnOutput && t.Config == b.Config && (t.Err == nil) == (b.Err == nil)
 	}
@@ -131,6 +134,9 @@ func (c *comparison) image(ctx context.Context, name string) ImagePlan {
 	}
 	if c.Facts.Forced[name] {
 		ip.Reasons = append(ip.Reasons, Reason{Kind: ReasonForced})
+	}
+	if b != nil && t.Output == b.Output && t.Config != b.Config {
+		ip.OnlyConfig = true
 	}
 	if len(ip.Reasons) > 0 {
 		ip.Action = Rebuild
@@ -178,13 +184,16 @@ func (c *comparison) explain(ctx context.Context, b, t *State, index []int) []Re
 		e.used[i] = slices.ContainsFunc(t.Layers, func(l StateLayer) bool { return l.Key == old.Key })
 	}
 	for i, l := range t.Layers {
-		if !l.Listed() || c.inBaseline(b, l.Key) {
+		if !l.Listed() && l.Op != Everything || c.inBaseline(b, l.Key) {
 			continue
 		}
 		e.layer(ctx, l, index[i])
 	}
 	if len(e.reasons) == 0 || t.Config != b.Config {
 		e.text(0)
+	}
+	if t.Unjudged {
+		e.parents(0)
 	}
 	if len(e.reasons) == 0 && t.Err != nil {
 		e.add(Reason{Kind: ReasonDockerfile, Path: t.Err.Path, Fault: t.Err})
@@ -260,20 +269,22 @@ func (e *explanation) counterpart(l StateLayer) (StateLayer, bool) {
 
 // from explains an image that a layer takes.
 func (e *explanation) from(l StateLayer, index int) {
+	// The operation holds the platform: another one is not the same image changed.
+	taken := slices.ContainsFunc(e.b.Layers, func(old StateLayer) bool { return old.From == l.From && old.Op == l.Op })
 	for _, p := range e.t.Parents {
 		if p.Ref == l.From {
-			e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
-			if !slices.Contains(e.b.Parents, p) {
+			if taken || e.changed(p) {
+				e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
+			}
+			if !taken || !slices.Contains(e.b.Parents, p) {
 				e.text(index)
 			}
 			return // what else the layer does is the parent's
 		}
 	}
-	for _, old := range e.b.Bases {
-		if old.Ref == l.From {
-			e.add(Reason{Kind: ReasonBase, Image: l.From, Layer: index})
-			return
-		}
+	if taken {
+		e.add(Reason{Kind: ReasonBase, Image: l.From, Layer: index})
+		return
 	}
 	e.text(index)
 }
@@ -283,39 +294,54 @@ func (e *explanation) from(l StateLayer, index int) {
 // those are the same, the config of an image that it is built on.
 func (e *explanation) text(index int) {
 	b, t := e.b.Def, e.t.Def
-	before := len(e.reasons)
+	written := false // in what the operation is made from, perhaps for an earlier layer
+	add := func(r Reason) {
+		written = true
+		e.add(r)
+	}
 	if b.Text != t.Text && b.Dockerfile == t.Dockerfile {
-		e.add(Reason{Kind: ReasonDockerfile, Path: t.Dockerfile, Layer: index})
+		add(Reason{Kind: ReasonDockerfile, Path: e.t.DockerfileName(), Layer: index})
 	}
 	for _, name := range changedArgs(b.Args, t.Args) {
-		e.add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Old: valueOf(b.Args, name), New: valueOf(t.Args, name)})
+		add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Old: valueOf(b.Args, name), New: valueOf(t.Args, name)})
 	}
 	for _, f := range []struct {
 		field    ConfigField
 		old, new string
 	}{
-		{FieldDockerfile, b.Dockerfile, t.Dockerfile}, {FieldContext, b.Context, t.Context}, {FieldTarget, b.Target, t.Target},
+		{FieldDockerfile, e.b.DockerfileName(), e.t.DockerfileName()}, {FieldContext, b.Context, t.Context}, {FieldTarget, b.Target, t.Target},
 	} {
 		if f.old != f.new {
-			e.add(Reason{Kind: ReasonConfig, Field: f.field, Layer: index, Old: &f.old, New: &f.new})
+			add(Reason{Kind: ReasonConfig, Field: f.field, Layer: index, Old: &f.old, New: &f.new})
 		}
 	}
 	if b.Rest != t.Rest {
-		e.add(Reason{Kind: ReasonConfig, Layer: index})
+		add(Reason{Kind: ReasonConfig, Layer: index})
 	}
-	if len(e.reasons) > before || len(e.reasons) > 0 && index == 0 {
+	if written || len(e.reasons) > 0 && index == 0 {
 		return
 	}
-	for _, p := range e.t.Parents {
-		if ob, ot := e.c.Baseline.States[p.Image], e.c.Target.States[p.Image]; ob == nil || ot == nil || ob.Config != ot.Config || ob.Output != ot.Output {
-			e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
-		}
-	}
+	e.parents(index)
 	for _, base := range e.t.Bases {
 		if !slices.Contains(e.b.Bases, base) {
 			e.add(Reason{Kind: ReasonBase, Image: base.Ref, Layer: index})
 		}
 	}
+}
+
+// parents names the parents that are not what they were.
+func (e *explanation) parents(index int) {
+	for _, p := range e.t.Parents {
+		if e.changed(p) {
+			e.add(Reason{Kind: ReasonParent, Image: p.Image, Layer: index})
+		}
+	}
+}
+
+// changed tells whether a parent is not what it was.
+func (e *explanation) changed(p Parent) bool {
+	b, t := e.c.Baseline.States[p.Image], e.c.Target.States[p.Image]
+	return b == nil || t == nil || b.Config != t.Config || b.Output != t.Output
 }
 
 func valueOf(args map[string]string, name string) *string {

@@ -51,7 +51,35 @@ func (r *resolution) find(ctx context.Context, ref, platform string) (Base, erro
 	if st == nil {
 		return Base{}, &Pending{Image: owners[0]}
 	}
-	return Base{Image: st.Name, Key: st.Output, OwnKey: st.OwnOutput, Config: r.scan.WithKey(st.base, st.Output)}, nil
+	return Base{
+		Image: st.Name, Key: st.Output, OwnKey: st.OwnOutput, Config: r.scan.WithKey(st.base, st.Output),
+		Unjudged: st.Err != nil && st.base == nil,
+	}, nil
+}
+
+// mentioned gives the images that a graph mentions, without those that are parents in
+// any case.
+func (r *resolution) mentioned(g *Graph) []Parent {
+	var found []Parent
+	if r.scan.deaf[r.image] {
+		return nil
+	}
+	for _, im := range r.scan.cat.Images {
+		named := func(ref string) bool { return g.Mentions(ref) && !slices.Contains(g.Refs, ref) }
+		i := slices.IndexFunc(im.Refs, named)
+		if i < 0 || im.Name == r.image {
+			continue
+		}
+		r.scan.mu.Lock()
+		st := r.scan.states[im.Name]
+		r.scan.mu.Unlock()
+		if st == nil {
+			r.waits = im.Name
+			return nil
+		}
+		found = append(found, Parent{Image: im.Name, Ref: im.Refs[i]})
+	}
+	return found
 }
 
 // linked gives the images that a reference may mean: those that have it as a tag or,
@@ -117,7 +145,11 @@ func (r *resolution) edges(st *State, g *Graph) {
 			st.Bases = append(st.Bases, ExternalRef{Ref: ref, Key: b.Key, Known: b.Known})
 		}
 	}
-	slices.SortStableFunc(st.Parents, func(a, b Parent) int { return strings.Compare(a.Image, b.Image) })
+	sortParents(st.Parents)
+}
+
+func sortParents(parents []Parent) {
+	slices.SortStableFunc(parents, func(a, b Parent) int { return strings.Compare(a.Image, b.Image) })
 }
 
 // filesOnly tells whether each layer that is the image takes no more than files.

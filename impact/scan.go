@@ -19,8 +19,9 @@ type ReadFile func(ctx context.Context, path string) ([]byte, error)
 // the error is *Pending.
 type Resolve func(ctx context.Context, ref, platform string) (Base, error)
 
-// Convert gives an image's graph of layers. An error is a *Fault, or what Resolve
-// returned, wrapped.
+// Convert gives an image's graph of layers, also of one that cannot be built, as far as
+// it can be judged (Graph.Fault). An error is a *Fault, or what Resolve returned, wrapped:
+// then nothing is known of the image.
 type Convert func(ctx context.Context, im Image, read ReadFile, resolve Resolve) (*Graph, error)
 
 // Pending says that an image's parent must be scanned first.
@@ -45,6 +46,10 @@ type Scanner struct {
 	WithKey func(config []byte, key Digest) []byte
 	// External says what a reference from outside the catalog stands for.
 	External Resolve
+	// SoundBaseline says that no image of the baseline has a fault (records are of images
+	// that were built), so that one which cannot be built is another in any case: what it
+	// may read is not read.
+	SoundBaseline bool
 }
 
 // Scan finds the state of every image of a catalog at a tree. Images that cannot
@@ -53,11 +58,14 @@ type Scanner struct {
 func (s Scanner) Scan(ctx context.Context, cat Catalog, files Files) (*Snapshot, error) {
 	sc := &scan{
 		Scanner: s,
+		cat:     cat,
 		files:   files,
 		byRef:   owners(cat),
 		images:  link(cat),
 		states:  map[string]*State{},
 		waits:   map[string]string{},
+		hinted:  map[string]bool{},
+		deaf:    map[string]bool{},
 	}
 	pending := cat.Names()
 	var order []string
@@ -67,7 +75,7 @@ func (s Scanner) Scan(ctx context.Context, cat Catalog, files Files) (*Snapshot,
 			return nil, err
 		}
 		order = append(order, done...)
-		if len(done) == 0 {
+		if len(done) == 0 && !sc.ignoreMention(next) {
 			return nil, sc.cycle(next)
 		}
 		pending = next
@@ -77,6 +85,7 @@ func (s Scanner) Scan(ctx context.Context, cat Catalog, files Files) (*Snapshot,
 
 type scan struct {
 	Scanner
+	cat    Catalog
 	files  Files
 	byRef  map[string][]string
 	images map[string]Image
@@ -84,6 +93,8 @@ type scan struct {
 	mu     sync.Mutex        // guards what follows as long as a round runs
 	states map[string]*State // written between rounds
 	waits  map[string]string // image -> the parent that it waited for
+	hinted map[string]bool   // images that wait for a parent which they only mention
+	deaf   map[string]bool   // images whose mentions do not count: written between rounds
 }
 
 // owners maps each reference to the images that it tags.
@@ -158,6 +169,19 @@ func (sc *scan) blocked(name string) bool {
 	return ok && sc.states[parent] == nil
 }
 
+// ignoreMention has one of the images that wait give up a parent that it only mentions,
+// which is in truth built on it. It is false when there is none.
+func (sc *scan) ignoreMention(pending []string) bool {
+	for _, name := range pending {
+		if sc.hinted[name] && !sc.deaf[name] {
+			sc.deaf[name] = true
+			delete(sc.waits, name)
+			return true
+		}
+	}
+	return false
+}
+
 // cycle is found among images that all wait for each other.
 func (sc *scan) cycle(pending []string) error {
 	at := map[string]int{}
@@ -174,10 +198,16 @@ func (sc *scan) cycle(pending []string) error {
 // image finds one image's state, nil when it waits for a parent.
 func (sc *scan) image(ctx context.Context, im Image) *State {
 	r := &resolution{scan: sc, image: im.Name, bases: map[string]Base{}}
-	g, err := sc.graph(ctx, im, r)
+	g, err := sc.Convert(ctx, im, sc.files.ReadFile, r.resolve)
+	var mentioned []Parent
+	hinted := false
+	if r.waits == "" && err == nil && g.Mentions != nil {
+		mentioned = r.mentioned(g)
+		hinted = r.waits != ""
+	}
 	if r.waits != "" {
 		sc.mu.Lock()
-		sc.waits[im.Name] = r.waits
+		sc.waits[im.Name], sc.hinted[im.Name] = r.waits, hinted
 		sc.mu.Unlock()
 		return nil
 	}
@@ -189,32 +219,48 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 	if err != nil {
 		var f *Fault
 		if !errors.As(err, &f) {
-			f = &Fault{Path: im.Dockerfile, Cause: err.Error()}
+			f = &Fault{Path: im.DockerfileName(), Cause: err.Error()}
 		}
-		st.Err = f
+		st.Err, st.Unjudged, st.unread = f, true, true
 		st.Output = DigestOf("broken", f.Error())
 		st.Config, st.OwnOutput = st.Output, st.Output
 	} else {
-		st.Warnings = slices.Clone(g.Warnings)
+		st.Warnings, st.Err, st.Unjudged, st.Assumed = slices.Clone(g.Warnings), g.Fault, g.Unjudged, g.Assumed
 		st.Def.Text = g.Text
 		sc.keys(ctx, st, g, r)
 		st.Config = DigestOf("config", append([]string{string(g.Config)}, exported(im)...)...)
-		st.base = g.Config
+		if st.Err == nil || !st.Unjudged {
+			st.base = g.Config
+		}
 	}
+	if st.Unjudged && st.Err != nil { // nobody knows what of its definition makes what of it
+		st.Output = DigestOf("unjudged", string(st.Output), string(st.Config), string(st.Def.digest()))
+		st.OwnOutput, st.Config = st.Output, st.Output
+	}
+	sc.mention(st, mentioned)
 	sc.inherit(st)
 	return st
 }
 
-// graph converts an image whose definition is sound.
-func (sc *scan) graph(ctx context.Context, im Image, r *resolution) (*Graph, error) {
-	if im.Fault != nil {
-		return nil, im.Fault
+// mention makes images parents of one that cannot be built and may be built on them.
+func (sc *scan) mention(st *State, parents []Parent) {
+	for _, p := range parents {
+		st.Parents = append(st.Parents, p)
+		of := sc.states[p.Image]
+		takes := DigestOf("mentioned", string(st.Output), string(of.Output), string(of.Config))
+		st.Output, st.OwnOutput = takes, takes
 	}
-	return sc.Convert(ctx, im, sc.files.ReadFile, r.resolve)
+	sortParents(st.Parents)
 }
 
-// inherit makes an image that is built on a broken one broken.
+// inherit makes an image that is built on a broken one broken, and one that is built on
+// a stand-in stand on it too.
 func (sc *scan) inherit(st *State) {
+	for _, p := range st.Parents {
+		st.Assumed = slices.Concat(st.Assumed, sc.states[p.Image].Assumed)
+	}
+	slices.Sort(st.Assumed)
+	st.Assumed = slices.Compact(st.Assumed)
 	if st.Err != nil {
 		return
 	}
@@ -252,6 +298,9 @@ func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
 			}
 		}
 		var reads []Digest
+		if l.Op == Everything && g.Unjudged && sc.SoundBaseline {
+			l.Reads = nil
+		}
 		for _, sel := range l.Reads {
 			d, err := sc.read(ctx, st, sel, l)
 			if err != nil {
@@ -278,11 +327,18 @@ func (sc *scan) read(ctx context.Context, st *State, sel Selection, l Layer) (Di
 	rd, err := sc.files.Read(ctx, sel)
 	if err != nil {
 		f := &Fault{Path: l.File, Line: l.Line, Cause: fmt.Sprintf("%s: cannot read %s: %v", l.Instruction, sel.Path, err)}
+		if l.Op == Everything {
+			f.Cause = fmt.Sprintf("cannot read its build context %s: %v", sel.Context, err)
+		}
+		if st.Err != nil {
+			f = st.Err
+		}
+		st.Unjudged, st.unread = true, true
 		return DigestOf("unreadable", err.Error()), f
 	}
 	st.readings[StateRead{Selection: sel, Digest: rd.Digest}.ID()] = rd
 	st.noteGit(sel, l, rd)
-	if rd.Missing == "" {
+	if rd.Missing == "" || l.Op == Everything {
 		return rd.Digest, st.Err
 	}
 	f := &Fault{Path: l.File, Line: l.Line}

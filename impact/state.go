@@ -23,10 +23,14 @@ type State struct {
 	Err       *Fault        `json:"error,omitempty"`
 	Blame     string        `json:"blame,omitempty"` // the parent whose error Err repeats
 	Warnings  []string      `json:"warnings,omitempty"`
+	Unjudged  bool          `json:"unjudged,omitempty"` // as Graph.Unjudged, or a file cannot be read
+	Assumed   []string      `json:"assumed,omitempty"`  // as Graph.Assumed, with those of what it is built on
 
 	// config of the image with its output as diff id, for those built on it; nil
 	// when the Dockerfile could not be read.
 	base []byte
+	// unread says that something could not be read: no two such states are the same.
+	unread bool
 	// readings of the layers, for the paths behind a change.
 	readings map[Digest]*Reading
 	// takesGit are the instructions that copy .git without naming it.
@@ -52,7 +56,8 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Fault, rest.Unpoliced = "", nil, false
+	rest.OnSuccess, rest.Unwanted, rest.Unpoliced = "", false, false
+	rest.Fault, rest.FaultOfTag = nil, false
 	d.Rest = DigestOf("definition", imageText(rest))
 	return d
 }
@@ -87,6 +92,23 @@ func exported(im Image) []string {
 		add("index", []string{""})
 	}
 	return parts
+}
+
+// digest is equal for equal definitions.
+func (d Definition) digest() Digest {
+	dt, err := json.Marshal(d)
+	if err != nil { // plain strings always marshal
+		dt = fmt.Append(nil, d)
+	}
+	return DigestOf("whole definition", string(dt))
+}
+
+// DockerfileName is what the image's Dockerfile is called: see Image.DockerfileName.
+func (s *State) DockerfileName() string {
+	if s.Def.Dockerfile == "" {
+		return inlineName(s.Name)
+	}
+	return s.Def.Dockerfile
 }
 
 // StateLayer is a layer with its key.
@@ -175,18 +197,54 @@ func (s *State) Steps() []StateLayer {
 }
 
 func (l StateLayer) step() bool {
-	return l.From == "" && l.Listed() && l.Op != Everything
+	return l.From == "" && l.Listed()
 }
 
 // Listed tells whether a plan lists the layer: a plan's layers are those of the
 // state that are listed, in the same order.
-func (l StateLayer) Listed() bool { return l.Op != "local" && l.Op != "platforms" }
+func (l StateLayer) Listed() bool {
+	return l.Op != "local" && l.Op != "platforms" && l.Op != Everything
+}
 
 // Snapshot is the state of every image of a catalog at one tree.
 type Snapshot struct {
 	Catalog Catalog
 	States  map[string]*State
 	Order   []string // parents before dependents, else as in the catalog
+}
+
+// Without takes out the images that nobody wants, but those named and those that
+// another one is built on.
+func (s *Snapshot) Without(named []string) *Snapshot {
+	needed := map[string]bool{}
+	for _, n := range named {
+		needed[n] = true
+	}
+	var out []string
+	for _, name := range slices.Backward(s.Order) {
+		if im, _ := s.Catalog.Image(name); im.Unwanted && !needed[name] {
+			out = append(out, name)
+			continue
+		}
+		for _, p := range s.ParentsOf(name) {
+			needed[p] = true
+		}
+	}
+	if len(out) == 0 {
+		return s
+	}
+	gone := func(name string) bool { return slices.Contains(out, name) }
+	t := &Snapshot{Catalog: s.Catalog, States: maps.Clone(s.States), Order: slices.DeleteFunc(slices.Clone(s.Order), gone)}
+	t.Catalog.LeftOut = out
+	t.Catalog.Images = slices.DeleteFunc(slices.Clone(s.Catalog.Images), func(im Image) bool { return gone(im.Name) })
+	for _, name := range out {
+		delete(t.States, name)
+	}
+	t.Catalog.Phases = slices.Clone(s.Catalog.Phases)
+	for i, ph := range t.Catalog.Phases {
+		t.Catalog.Phases[i].Images = slices.DeleteFunc(slices.Clone(ph.Images), gone)
+	}
+	return t
 }
 
 // ParentsOf lists the in-repo images that an image reads, each once, sorted.

@@ -51,6 +51,8 @@ type graphImage struct {
 	Parents []string      `json:"parents"`
 	Bases   []string      `json:"bases"` // external
 	Err     *impact.Fault `json:"error"`
+	Judged  bool          `json:"judged"`
+	Assumed []string      `json:"assumed,omitempty"`
 }
 
 func newImageGraph(of *session.Graph) imageGraph {
@@ -71,7 +73,7 @@ func newImageGraph(of *session.Graph) imageGraph {
 			continue
 		}
 		st := s.States[name]
-		im := graphImage{Name: name, Phase: phaseOf[name], Tags: append([]string{}, st.Tags...), Parents: append([]string{}, s.ParentsOf(name)...), Bases: []string{}, Err: st.Err}
+		im := graphImage{Name: name, Phase: phaseOf[name], Tags: append([]string{}, st.Tags...), Parents: append([]string{}, s.ParentsOf(name)...), Bases: []string{}, Err: st.Err, Judged: !st.Unjudged, Assumed: st.Assumed}
 		for _, b := range st.Bases {
 			im.Bases = append(im.Bases, b.Ref)
 		}

@@ -62,6 +62,8 @@ type listedImage struct {
 	Phase      string        `json:"phase"`
 	Origin     string        `json:"origin"`
 	Err        *impact.Fault `json:"error"`
+	Judged     bool          `json:"judged"`
+	Assumed    []string      `json:"assumed,omitempty"`
 }
 
 func newImageList(g *session.Graph) []listedImage {
@@ -79,6 +81,7 @@ func newImageList(g *session.Graph) []listedImage {
 			Name: name, Dockerfile: im.Dockerfile, Context: im.Context + im.RemoteContext, Target: im.Target,
 			Tags: append([]string{}, im.Tags...), Parents: append([]string{}, s.ParentsOf(name)...),
 			Phase: phaseOf[name], Origin: im.Origin, Err: s.States[name].Err,
+			Judged: !s.States[name].Unjudged, Assumed: s.States[name].Assumed,
 		}
 		if im.Inline != "" {
 			li.Dockerfile = "(inline)"

@@ -39,6 +39,8 @@ var edits = []edit{
 	{"value", (*generator).value},
 	{"add line", (*generator).addLine},
 	{"delete line", (*generator).deleteLine},
+	{"without a value", (*generator).withoutValue},
+	{"no instruction", (*generator).noInstruction},
 	{"definition", (*generator).define},
 	{"base moved", (*generator).moveBase},
 }
@@ -341,6 +343,30 @@ func (g *generator) addLine() bool {
 		}
 	}
 	return set(slices.Insert(lines, at, strings.Join(d.lines, "\n")))
+}
+
+// withoutValue has a FROM need an argument that has no value.
+func (g *generator) withoutValue() bool {
+	_, lines, set := g.lines()
+	for i, l := range lines {
+		word, rest, ok := strings.Cut(l, " ")
+		if !ok || !strings.EqualFold(word, "FROM") || strings.Contains(rest, "--platform") {
+			continue
+		}
+		name := fmt.Sprintf("LACKS%d", g.n)
+		lines[i] = "FROM --platform=${" + name + "} " + rest
+		if strings.HasPrefix(lines[0], "#") { // perhaps a directive: nothing may come before it
+			return set(lines) // not declared, so it lacks a value all the same
+		}
+		return set(slices.Insert(lines, 0, "ARG "+name))
+	}
+	return false
+}
+
+// noInstruction adds a line that no parser takes.
+func (g *generator) noInstruction() bool {
+	_, lines, set := g.lines()
+	return set(append(lines, "RUNN true"))
 }
 
 func (g *generator) deleteLine() bool {

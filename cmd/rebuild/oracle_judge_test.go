@@ -319,7 +319,7 @@ func byContent(ip *impact.ImagePlan) bool {
 
 // planned are the layers of a state that a plan lists, in its order.
 func planned(st *impact.State) []impact.StateLayer {
-	return slices.DeleteFunc(slices.Clone(st.Layers), func(l impact.StateLayer) bool { return l.Op == "local" || l.Op == "platforms" })
+	return slices.DeleteFunc(slices.Clone(st.Layers), func(l impact.StateLayer) bool { return !l.Listed() })
 }
 
 // executed are the keys of the layers that ran in any of the reports. Equal steps

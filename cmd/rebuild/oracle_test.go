@@ -148,6 +148,7 @@ type tally struct {
 type counts struct {
 	edits, refused      int
 	images, rebuilt     int
+	notJudged           int // of images
 	layers, invalidated int
 	byKind              map[string]int
 	notComparable       map[string]int
@@ -186,6 +187,9 @@ func (t *tally) add(kind string, v *verdict) {
 		if im.plan.Action == impact.Rebuild {
 			c.rebuilt++
 		}
+		if !im.plan.Judged {
+			c.notJudged++
+		}
 		if im.unrepeated {
 			c.notComparable["an image built once more from the same state was another"]++
 		}
@@ -205,7 +209,7 @@ func (t *tally) add(kind string, v *verdict) {
 }
 
 func (c *counts) row(kind string) string {
-	return fmt.Sprintf("%-16s %6d %7d %8d %7d %11d %13d %18d %11d %20d %8d %7d", kind, c.edits, c.images, c.rebuilt, c.layers, c.invalidated,
+	return fmt.Sprintf("%-16s %6d %7d %8d %11d %7d %11d %13d %18d %11d %20d %8d %7d", kind, c.edits, c.images, c.rebuilt, c.notJudged, c.layers, c.invalidated,
 		c.byKind[falseCached], c.byKind[falseInvalidated], c.byKind[falseKept], c.byKind[falseRebuilt], c.byKind[errorNotPredicted]+c.byKind[errorNotFound], c.refused)
 }
 
@@ -217,14 +221,14 @@ func (t *tally) String() string {
 		repos += t.depths[depth]
 		fmt.Fprintf(&b, "%d repositories with images %d deep\n", t.depths[depth], depth)
 	}
-	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %7s %11s %13s %18s %11s %20s %8s %7s\n", repos,
-		"edit", "edits", "images", "rebuilt", "layers", "invalidated", "false cached", "false invalidated", "false kept", "rebuilt for nothing", "errors", "refused")
+	fmt.Fprintf(&b, "%d repositories\n%-16s %6s %7s %8s %11s %7s %11s %13s %18s %11s %20s %8s %7s\n", repos,
+		"edit", "edits", "images", "rebuilt", "not judged", "layers", "invalidated", "false cached", "false invalidated", "false kept", "rebuilt for nothing", "errors", "refused")
 	sum := &counts{byKind: map[string]int{}, notComparable: map[string]int{}}
 	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
 		c := t.kinds[kind]
 		fmt.Fprintln(&b, c.row(kind))
 		sum.edits, sum.refused = sum.edits+c.edits, sum.refused+c.refused
-		sum.images, sum.rebuilt = sum.images+c.images, sum.rebuilt+c.rebuilt
+		sum.images, sum.rebuilt, sum.notJudged = sum.images+c.images, sum.rebuilt+c.rebuilt, sum.notJudged+c.notJudged
 		sum.layers, sum.invalidated = sum.layers+c.layers, sum.invalidated+c.invalidated
 		for k, n := range c.byKind {
 			sum.byKind[k] += n

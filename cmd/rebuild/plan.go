@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,5 +96,19 @@ func brokenError(plan *impact.Plan) error {
 		}
 	}
 	first := broken[0]
-	return hinted{fmt.Errorf("%d images cannot be built, %s first: %w", len(broken), first.Name, first.Err), first.Err.Hint}
+	return hinted{fmt.Errorf("%d images cannot be built, %s first: %w", len(broken), first.Name, first.Err), hintsOf(broken)}
+}
+
+// mostHints bounds the hints of one error.
+const mostHints = 5
+
+// hintsOf joins the hints of images that cannot be built, each once.
+func hintsOf(broken []*impact.ImagePlan) string {
+	var hints []string
+	for _, im := range broken {
+		if h := im.Err.Hint; h != "" && !slices.Contains(hints, h) {
+			hints = append(hints, h)
+		}
+	}
+	return strings.Join(hints[:min(len(hints), mostHints)], "; ")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,13 +80,16 @@ func printImage(p *terminal.Printer, im *impact.ImagePlan, width int) {
 	switch {
 	case im.WaitsOnly():
 		line += ", kept if its parents come out the same"
-	case im.Unsure:
+	case im.Unsure && im.Err == nil:
 		line += ", the same image if the files that it copies come out the same"
 	}
 	p.Answer("  %s  %s", runewidth.FillRight(name(im.Name), width), line)
 	indent := strings.Repeat(" ", width+6)
 	if im.Err != nil {
 		p.Answer("%scannot be built: %s", indent, im.Err)
+	}
+	if len(im.Assumed) > 0 {
+		p.Answer("%sjudged with a stand-in for %s", indent, strings.Join(im.Assumed, ", "))
 	}
 	for i, r := range im.Reasons {
 		if i == maxReasons {
@@ -98,44 +102,62 @@ func printImage(p *terminal.Printer, im *impact.ImagePlan, width int) {
 
 const maxReasons = 5
 
+// layersOf says how many of an image's layers run.
 func layersOf(im *impact.ImagePlan) string {
-	steps := 0
-	for _, l := range im.Layers {
-		if l.Step {
-			steps++
-		}
-	}
 	switch n := im.Predicted(); {
+	case !im.Judged:
+		return "not judged layer by layer"
 	case n == 0:
-		return "no layer runs"
+		return "no layer runs: " + withoutStepText(im)
 	case n == 1:
-		return fmt.Sprintf("1 of %d layers runs", steps)
+		return fmt.Sprintf("1 of %d layers runs", len(im.Layers))
 	default:
-		return fmt.Sprintf("%d of %d layers run", n, steps)
+		return fmt.Sprintf("%d of %d layers run", n, len(im.Layers))
 	}
 }
 
-func printTotals(p *terminal.Printer, plan *impact.Plan) {
-	rebuilds, keeps := 0, 0
-	for _, im := range plan.Images {
-		if !im.Selected {
-			continue
-		}
-		if im.Action == impact.Rebuild {
-			rebuilds++
-		} else {
-			keeps++
-		}
+// withoutStepText says what becomes of an image that is rebuilt without a layer that runs.
+func withoutStepText(im *impact.ImagePlan) string {
+	isTag := func(r impact.Reason) bool { return r.Kind == impact.ReasonConfig && r.Field == impact.FieldTag }
+	isOther := func(r impact.Reason) bool { return !isTag(r) }
+	below := func(r impact.Reason) bool { return r.Kind == impact.ReasonParent || r.Kind == impact.ReasonBase }
+	switch {
+	case im.OnlyConfig:
+		return "only its config changes"
+	case !slices.ContainsFunc(im.Reasons, isOther):
+		return "only its tags change"
+	case slices.ContainsFunc(im.Reasons, below):
+		return "only what it is built on changes"
 	}
-	if rebuilds == 0 {
-		p.Answer("nothing to rebuild: %s up to date", count(keeps, "image is", "images are"))
+	return "all are in the cache"
+}
+
+func printTotals(p *terminal.Printer, plan *impact.Plan) {
+	t := plan.Totals()
+	if t.Rebuild == 0 {
+		p.Answer("nothing to rebuild: %s up to date%s", count(t.UpToDate, "image is", "images are"), uncertainText(", ", t))
 		return
 	}
-	line := fmt.Sprintf("%s to rebuild, %d to keep", count(rebuilds, "image", "images"), keeps)
+	line := fmt.Sprintf("%s to rebuild, %d to keep", count(t.Rebuild, "image", "images"), t.Keep)
 	if plan.Estimate != nil {
 		line += ", about " + seconds(*plan.Estimate)
 	}
-	p.Answer("%s", line)
+	p.Answer("%s%s", line, uncertainText("; ", t))
+}
+
+// uncertainText says how many images no plan can call up to date.
+func uncertainText(before string, t impact.Totals) string {
+	var parts []string
+	if t.Broken > 0 {
+		parts = append(parts, fmt.Sprintf("%d cannot be built", t.Broken))
+	}
+	if t.NotJudged > 0 {
+		parts = append(parts, count(t.NotJudged, "was not judged", "were not judged"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return before + strings.Join(parts, ", ")
 }
 
 func count(n int, one, many string) string {

@@ -86,18 +86,29 @@ func withDetails(reasons []impact.Reason) []detailed {
 // has its detail in words as well.
 type planJSON struct {
 	*impact.Plan
-	Images []imageJSON `json:"images"`
+	Images []imageJSON   `json:"images"`
+	Totals impact.Totals `json:"totals"`
 }
 
 type imageJSON struct {
 	impact.ImagePlan
-	Reasons []detailed `json:"reasons"`
+	Reasons []detailed  `json:"reasons"`
+	Layers  []layerJSON `json:"layers"`
+}
+
+type layerJSON struct {
+	impact.LayerPlan
+	Runs bool `json:"runs"` // a build executes it
 }
 
 func jsonOf(p *impact.Plan) planJSON {
-	out := planJSON{Plan: p, Images: make([]imageJSON, len(p.Images))}
+	out := planJSON{Plan: p, Images: make([]imageJSON, len(p.Images)), Totals: p.Totals()}
 	for i, im := range p.Images {
-		out.Images[i] = imageJSON{im, withDetails(im.Reasons)}
+		layers := make([]layerJSON, len(im.Layers))
+		for j, l := range im.Layers {
+			layers[j] = layerJSON{l, l.Runs()}
+		}
+		out.Images[i] = imageJSON{im, withDetails(im.Reasons), layers}
 	}
 	return out
 }

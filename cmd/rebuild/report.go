@@ -89,9 +89,15 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 		rows = append(rows, row)
 	}
 	p.Table("  ", rows)
-	kept := 0
+	kept, left := 0, impact.Totals{}
 	for _, im := range planned.Plan.Images {
-		if im.Selected && r.Outcome(im.Name) == nil {
+		switch {
+		case !im.Selected || r.Outcome(im.Name) != nil:
+		case !im.Judged:
+			left.NotJudged++
+		case im.Err != nil:
+			left.Broken++
+		default:
 			kept++
 		}
 	}
@@ -101,7 +107,7 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 			parts = append(parts, fmt.Sprintf("%s %d", s, n))
 		}
 	}
-	p.Answer("%s in %s", strings.Join(parts, ", "), seconds(took.Seconds()))
+	p.Answer("%s in %s%s", strings.Join(parts, ", "), seconds(took.Seconds()), uncertainText("; ", left))
 }
 
 // ranText says how many layers ran, beside how many were to.

@@ -39,7 +39,7 @@ func runWhy(ctx context.Context, p *terminal.Printer, f *flags, images []string)
 func printWhy(p *terminal.Printer, plan *impact.Plan, image string) {
 	im := plan.Image(image)
 	if im.Action == impact.Keep {
-		p.Answer("%s is kept: nothing that it reads has changed since %s", name(image), strings.TrimPrefix(side(plan.Baseline), "commit "))
+		p.Answer("%s", keptText(im, strings.TrimPrefix(side(plan.Baseline), "commit ")))
 		return
 	}
 	c := &chains{plan: plan, printed: map[string]bool{}}
@@ -48,6 +48,19 @@ func printWhy(p *terminal.Printer, plan *impact.Plan, image string) {
 			p.Answer("%s%s", strings.Repeat("  ", i), link)
 		}
 	}
+}
+
+// keptText says why an image is kept.
+func keptText(im *impact.ImagePlan, since string) string {
+	switch {
+	case im.Err != nil && !im.Judged:
+		return fmt.Sprintf("%s is kept: it cannot be built, as before (%s); nothing in its build context has changed since %s", name(im.Name), im.Err, since)
+	case im.Err != nil:
+		return fmt.Sprintf("%s is kept: it cannot be built, as before (%s); nothing that it reads has changed since %s", name(im.Name), im.Err, since)
+	case !im.Judged:
+		return fmt.Sprintf("%s is kept: nothing that is known of what it reads has changed since %s", name(im.Name), since)
+	}
+	return fmt.Sprintf("%s is kept: nothing that it reads has changed since %s", name(im.Name), since)
 }
 
 // chains finds the ways from a cause to an image. Each image's own causes are told once,

@@ -215,7 +215,7 @@ func (c *comparison) image(a *Audit, o Outcome) {
 	default:
 		a.Images.ForNothing++
 		a.Misses = append(a.Misses, Miss{
-			Kind: ForNothing, Image: o.Image, Dockerfile: b.State.Def.Dockerfile,
+			Kind: ForNothing, Image: o.Image, Dockerfile: b.State.DockerfileName(),
 			Cause: Cause{Kind: CauseUnknown}, Reasons: b.Predicted.Reasons,
 		})
 	}

@@ -43,6 +43,8 @@ type evaluation struct {
 	faults  map[string]*impact.Fault // of targets that bake would refuse
 	broken  map[string]*impact.Fault // of groups
 	outline *outline
+
+	inherited map[string]bool // targets that others inherit from
 }
 
 // fault notes what is wrong with a target; what was found first counts.
@@ -71,7 +73,12 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 		return nil, &imageless{path: f.path(), why: "it has no target"}
 	}
 	in.outline.expanded(meta.Renamed["target"])
-	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}}
+	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, inherited: map[string]bool{}}
+	for _, t := range cfg.Targets {
+		for _, name := range t.Inherits {
+			ev.inherited[name] = true
+		}
+	}
 	ev.resolve(cfg)
 	if len(in.set) > 0 {
 		if err := ev.override(ctx, in); err != nil {

@@ -114,7 +114,7 @@ func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)
 	}
 	cat.Warnings = slices.Concat(found.warnings, unservedVariables(opt), cat.Warnings)
-	cat.Warnings = append(cat.Warnings, sharedTags(cat.Images)...)
+	cat.Warnings = append(cat.Warnings, sharedTags(wanted(cat, nil).Images)...)
 	return cat, nil
 }
 
@@ -149,6 +149,7 @@ func arrange(cat *impact.Catalog, doc *document) error {
 	if err := declare(cat, doc); err != nil {
 		return err
 	}
+	leaveOut(cat, doc)
 	for i := range cat.Images {
 		im := &cat.Images[i]
 		im.IgnoreArgs = slices.Clone(doc.ignoreArgs)

@@ -20,6 +20,7 @@ type document struct {
 	data        []byte
 	definitions []text
 	images      []ownImage
+	leftOut     []text // patterns of images that nobody wants
 	phases      []phase
 	ignoreArgs  []string
 	onSuccess   string            // command of a watch, after each image
@@ -161,6 +162,10 @@ func (doc *document) read(s *strict, root *yaml.Node, where string) {
 		},
 		"images": func(n *yaml.Node) {
 			for _, e := range s.entries(n, "images") {
+				if isFalse(e.value) {
+					doc.leftOut = append(doc.leftOut, e.key)
+					continue
+				}
 				im := readImage(s, e)
 				doc.images = append(doc.images, im)
 				if im.onSuccess != nil {
@@ -185,6 +190,13 @@ func (doc *document) read(s *strict, root *yaml.Node, where string) {
 			}
 		},
 	})
+}
+
+// isFalse tells an image that is left out.
+func isFalse(n *yaml.Node) bool {
+	n = dealias(n)
+	var b bool
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!bool" && n.Decode(&b) == nil && !b
 }
 
 func readImage(s *strict, e entry) ownImage {
@@ -250,6 +262,7 @@ func (doc *document) check(s *strict) {
 			s.fail(im.name.spot, "image name %q: only letters, digits, _ and - are allowed", im.name.text)
 		}
 	}
+	checkPatterns(s, doc.leftOut)
 	for i, ph := range doc.phases {
 		switch {
 		case ph.name.text == "":
@@ -289,7 +302,7 @@ func (doc *document) setCommand(image, command string) {
 
 // empty tells whether the document says nothing at all.
 func (doc *document) empty() bool {
-	return len(doc.definitions) == 0 && len(doc.images) == 0 && len(doc.phases) == 0 && len(doc.ignoreArgs) == 0 && doc.onSuccess == ""
+	return len(doc.definitions) == 0 && len(doc.images) == 0 && len(doc.leftOut) == 0 && len(doc.phases) == 0 && len(doc.ignoreArgs) == 0 && doc.onSuccess == ""
 }
 
 // imageNames are the names of the document's own images.

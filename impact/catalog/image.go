@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/containerd/platforms"
 	"github.com/docker/buildx/bake"
 	"github.com/docker/buildx/util/buildflags"
@@ -29,14 +30,19 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		at := ev.outline.target(t.Name)
 		im, err := targetImage(t, place{paths: p, base: base})
 		fault := ev.faults[t.Name]
-		if fault == nil && err != nil {
+		if fault != nil { // what the definition gives it is not all there
+			im.FaultOfTag = false
+			im.Contexts = slices.DeleteFunc(im.Contexts, func(c impact.NamedContext) bool {
+				return c.Image != "" && !ev.sound(c.Image) || strings.HasPrefix(c.Dir, types.ServicePrefix)
+			})
+		} else if err != nil {
 			fault = at.fault("%s", cause(err))
+		}
+		if im.Fault = fault; fault != nil && im.Context == "" && im.RemoteContext == "" {
+			im.Context = base
 		}
 		if t.Dockerfile == nil { // what it inherits is not there
 			im.Dockerfile = ""
-		}
-		if fault != nil {
-			im = impact.Image{Name: t.Name, Tags: im.Tags, Refs: im.Refs, Context: base, Dockerfile: im.Dockerfile, Fault: fault}
 		}
 		if f.project != nil {
 			im.SecretEnv = f.project.secretEnv
@@ -45,6 +51,7 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		if im.Origin == "" { // the targets of compose have no blocks
 			im.Origin = f.compose()
 		}
+		im.Unwanted = ev.isAbstract(t)
 		cat.Images = append(cat.Images, im)
 		at.path = im.Origin
 		left.take(t, at)
@@ -61,6 +68,11 @@ func (ev *evaluation) images(cat *impact.Catalog, f *finding, p paths, opt Optio
 		cat.Default = append(slices.Clone(def), slices.DeleteFunc(own, func(n string) bool { return slices.Contains(def, n) })...)
 	}
 	return nil
+}
+
+// sound tells whether there is a target of that name which bake would take.
+func (ev *evaluation) sound(name string) bool {
+	return ev.faults[name] == nil && slices.ContainsFunc(ev.targets, func(t *bake.Target) bool { return t.Name == name })
 }
 
 // cause is the text of an error that gets a place from its caller.
@@ -96,9 +108,7 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		Entitlements: slices.Clone(t.Entitlements),
 	}
 	setExport(&im, t.Outputs)
-	if bad, err := setRefs(&im); err != nil {
-		return im, fmt.Errorf("tag %q: %w", bad, err)
-	}
+	bad, badTag := setRefs(&im)
 	if err := setManifest(&im, t); err != nil {
 		return im, err
 	}
@@ -128,6 +138,10 @@ func targetImage(t *bake.Target, at place) (impact.Image, error) {
 		return im, fmt.Errorf("network %q is not supported by BuildKit", mode)
 	}
 	at.clientFiles(&im, t)
+	if badTag != nil {
+		im.FaultOfTag = true
+		return im, fmt.Errorf("tag %q: %w", bad, badTag)
+	}
 	return im, nil
 }
 

@@ -80,7 +80,9 @@ func TestSchemaKeys(t *testing.T) {
 		"derive": "phases: [{name: p, derive: {from: [a], rename: {a: b}, %s}}]",
 	}
 	keys := map[string]map[string]*jsonschema.Schema{"": schema.Properties}
-	keys["image"] = resolved(schema.Properties["images"].AdditionalProperties.(*jsonschema.Schema)).Properties
+	for _, named := range schema.Properties["images"].PatternProperties {
+		keys["image"] = resolved(named.OneOf[0]).Properties // the other is false
+	}
 	phase := resolved(schema.Properties["phases"].Items2020)
 	keys["phase"] = phase.Properties
 	keys["derive"] = resolved(phase.Properties["derive"]).Properties

@@ -19,6 +19,7 @@ func Select(cat impact.Catalog, args []string, all bool) ([]string, error) {
 	if fault := cat.BadGroups["default"]; fault != nil && len(args) == 0 && !all {
 		return nil, fault
 	}
+	cat = wanted(cat, args)
 	if len(args) == 0 && len(cat.Default) == 0 {
 		return cat.Names(), nil
 	}
@@ -41,6 +42,14 @@ func Select(cat impact.Catalog, args []string, all bool) ([]string, error) {
 		return cat.Names(), nil
 	}
 	return slices.DeleteFunc(cat.Names(), func(n string) bool { return !chosen[n] }), nil
+}
+
+// wanted is the catalog without the images that nobody wants and no argument names.
+func wanted(cat impact.Catalog, args []string) impact.Catalog {
+	cat.Images = slices.DeleteFunc(slices.Clone(cat.Images), func(im impact.Image) bool {
+		return im.Unwanted && !slices.Contains(args, im.Name) && !slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(im.Refs, canonical(arg)) })
+	})
+	return cat
 }
 
 func selected(cat impact.Catalog, arg string) ([]string, error) {

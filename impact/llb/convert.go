@@ -26,10 +26,39 @@ import (
 
 // Convert gives the layers of an image, read from a tree. What its FROMs and
 // from-references stand for is asked of resolve, which may be called
-// concurrently. An error is an *impact.Fault with its line in the Dockerfile, or
-// what resolve returned, wrapped.
+// concurrently. Of an image that cannot be built the graph says why, with the line in the
+// Dockerfile, and what it may read. An error is one of ctx, or that a parent is not known
+// yet.
 func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
-	if im.RemoteContext != "" {
+	g, err := layers(ctx, im, read, resolve)
+	switch {
+	case err == nil:
+		if im.Fault != nil {
+			g.Fault = im.Fault
+		}
+		return g, nil
+	case isPending(err) || ctx.Err() != nil:
+		return nil, err
+	}
+	fault := im.Fault
+	if fault == nil && !errors.As(err, &fault) {
+		fault = &impact.Fault{Path: im.DockerfileName(), Cause: cause(err)}
+	}
+	return withoutLayers(ctx, im, read, fault), nil
+}
+
+func isPending(err error) bool {
+	var pending *impact.Pending
+	return errors.As(err, &pending)
+}
+
+// layers converts an image's Dockerfile, with stand-ins for arguments that lack a value
+// where that suffices.
+func layers(ctx context.Context, im impact.Image, read impact.ReadFile, resolve impact.Resolve) (*impact.Graph, error) {
+	switch {
+	case im.Fault != nil && !im.FaultOfTag:
+		return nil, im.Fault
+	case im.RemoteContext != "":
 		return remoteContext(im)
 	}
 	src, err := readDockerfile(ctx, im, read)
@@ -45,7 +74,14 @@ func Convert(ctx context.Context, im impact.Image, read impact.ReadFile, resolve
 		}
 		return foreignFrontend(ctx, im, src, read, frontend)
 	}
-	return convert(ctx, im, src, read, resolve)
+	g, err := convert(ctx, im, src, read, resolve)
+	var fault *impact.Fault
+	if errors.As(err, &fault) && !isPending(err) {
+		if g, failed := withStandIns(ctx, im, src, read, resolve, fault); g != nil || failed != nil {
+			return g, failed
+		}
+	}
+	return g, err
 }
 
 // policy refuses the policy that buildx finds beside a Dockerfile (build.LoadInputs): it may
@@ -109,7 +145,8 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 		}
 		g.Config = append(g.Config, config...)
 	}
-	if im.Ambiguous {
+	if unknown := gw.unjudged(g); unknown || im.Ambiguous {
+		g.Unjudged = unknown
 		if err := readEverything(ctx, g, im, read); err != nil {
 			return nil, err
 		}
@@ -144,8 +181,10 @@ func normalConfig(image any) ([]byte, error) {
 
 // dockerfile is the text that a build is given, and where its lines stand.
 type dockerfile struct {
-	path     string // in the tree
+	path     string // in the tree, or the name of an inline one
+	inline   bool
 	text     []byte
+	given    []byte // to BuildKit instead of the text, line for line; nil: the text
 	stages   []stageStart
 	linked   map[int]bool // the lines on which a COPY or ADD --link starts
 	warnings []string
@@ -156,8 +195,16 @@ type stageStart struct {
 	name string
 }
 
+// bytes is the text as BuildKit is given it.
+func (d dockerfile) bytes() []byte {
+	if d.given != nil {
+		return d.given
+	}
+	return d.text
+}
+
 func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) (dockerfile, error) {
-	src := dockerfile{path: im.Dockerfile, text: []byte(im.Inline)}
+	src := dockerfile{path: im.DockerfileName(), inline: im.Inline != "", text: []byte(im.Inline)}
 	if im.Inline == "" {
 		text, err := readEither(ctx, im.Dockerfile, read)
 		if err != nil {
@@ -167,7 +214,7 @@ func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) 
 	}
 	for _, s := range im.Substitute {
 		if !strings.Contains(string(src.text), s.Old) {
-			src.warnings = append(src.warnings, fmt.Sprintf("%s: image %s: nothing to substitute: the text %q is not there", im.Dockerfile, im.Name, s.Old))
+			src.warnings = append(src.warnings, fmt.Sprintf("%s: image %s: nothing to substitute: the text %q is not there", src.path, im.Name, s.Old))
 		}
 		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
 	}

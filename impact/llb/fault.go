@@ -20,7 +20,7 @@ func faultOf(im impact.Image, err error) error {
 	if errors.As(err, &pending) {
 		return pending
 	}
-	f := &impact.Fault{Path: im.Dockerfile, Cause: cause(err)}
+	f := &impact.Fault{Path: im.DockerfileName(), Cause: cause(err)}
 	var inner *impact.Fault
 	if errors.As(err, &inner) {
 		f.Cause, f.Hint = inner.Error(), inner.Hint
@@ -83,7 +83,7 @@ func lineOf(text, pattern string) int {
 
 func noDockerfile(im impact.Image, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return &impact.Fault{Path: im.Dockerfile, Cause: "no such Dockerfile", Hint: "image " + im.Name + " of " + im.Origin + " names it"}
+		return &impact.Fault{Path: im.DockerfileName(), Cause: "no such Dockerfile", Hint: "image " + im.Name + " of " + im.Origin + " names it"}
 	}
-	return &impact.Fault{Path: im.Dockerfile, Cause: cause(err)}
+	return &impact.Fault{Path: im.DockerfileName(), Cause: cause(err)}
 }

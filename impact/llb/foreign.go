@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -76,7 +77,7 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	whole := impact.Layer{
 		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", frontend.ref, attrs, string(src.text)))),
 		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
-		File:        im.Dockerfile,
+		File:        im.DockerfileName(),
 		Line:        frontend.line,
 		Instruction: frontend.by,
 		Name:        "frontend " + frontend.ref,
@@ -86,13 +87,15 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 			whole.Reads = append(whole.Reads, impact.Selection{Context: c.Dir, Path: "/", Follow: true})
 		}
 	}
-	at := im.Dockerfile
+	at := im.DockerfileName()
 	if frontend.line > 0 {
 		at = fmt.Sprintf("%s:%d", at, frontend.line)
 	}
 	return &impact.Graph{
-		Layers: []impact.Layer{whole},
-		Text:   impact.Digest(digest.FromBytes(src.text)),
+		Unjudged: true,
+		Mentions: mentions(im, src.text, nil),
+		Layers:   []impact.Layer{whole},
+		Text:     impact.Digest(digest.FromBytes(src.text)),
 		Warnings: []string{fmt.Sprintf("%s: image %s: the frontend %s is not Docker's own, so the image is taken to read all of its context",
 			at, im.Name, frontend.ref)},
 	}, nil
@@ -107,7 +110,7 @@ func readEverything(ctx context.Context, g *impact.Graph, im impact.Image, read 
 	l := impact.Layer{
 		Op:    impact.Everything,
 		Reads: []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
-		File:  im.Dockerfile,
+		File:  im.DockerfileName(),
 		Name:  "its build context is ambiguous",
 	}
 	if g.Output >= 0 {
@@ -126,6 +129,7 @@ func remoteContext(im impact.Image) (*impact.Graph, error) {
 		return nil, faultOf(im, err)
 	}
 	return &impact.Graph{
+		Unjudged: !pinned(im.RemoteContext),
 		Layers: []impact.Layer{{
 			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, attrs))),
 			Remote: true,
@@ -134,6 +138,15 @@ func remoteContext(im impact.Image) (*impact.Graph, error) {
 		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},
 	}, nil
 }
+
+// pinned tells whether a remote context is a commit, which does not change.
+func pinned(url string) bool {
+	_, fragment, _ := strings.Cut(url, "#")
+	ref, _, _ := strings.Cut(fragment, ":")
+	return fullCommit.MatchString(ref)
+}
+
+var fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // ignoreFile is the ignore file that applies to an image's build context, as
 // frontend/dockerui/config.go finds it: NAME.dockerignore beside the Dockerfile,

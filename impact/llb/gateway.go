@@ -43,6 +43,7 @@ type gatewayClient struct {
 
 	mu       sync.Mutex
 	resolved map[string]bool   // guarded by mu: references asked for
+	unknown  map[string]bool   // guarded by mu: those of them whose config nobody knows
 	ignores  map[string]string // guarded by mu: local source -> the ignore file read
 }
 
@@ -58,6 +59,7 @@ func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve i
 		read:     read,
 		resolve:  resolve,
 		resolved: map[string]bool{},
+		unknown:  map[string]bool{},
 		ignores:  map[string]string{},
 		contexts: im.Contexts,
 		image:    im.Name,
@@ -116,7 +118,18 @@ func (g *gatewayClient) ResolveImageConfig(ctx context.Context, ref string, opt 
 	if err != nil {
 		return "", "", nil, err
 	}
+	if base.Unjudged {
+		g.mu.Lock()
+		g.unknown[ref] = true
+		g.mu.Unlock()
+	}
 	return ref, "", base.Config, nil
+}
+
+// unjudged tells whether an image takes more than files from one whose config nobody
+// knows: that may say what to read (ONBUILD), and where (ENV).
+func (g *gatewayClient) unjudged(graph *impact.Graph) bool {
+	return slices.ContainsFunc(graph.Layers, func(l impact.Layer) bool { return g.unknown[l.From] && !l.FilesOnly })
 }
 
 func (g *gatewayClient) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
@@ -198,8 +211,8 @@ func (r *localRef) find(ctx context.Context, name string) ([]byte, string, error
 	if r.local == "dockerfile" {
 		switch {
 		case name == r.g.opts["filename"]:
-			return r.g.src.text, r.g.src.path, nil
-		case r.g.src.path == "" || !strings.HasSuffix(name, ".dockerignore"):
+			return r.g.src.bytes(), r.g.src.path, nil
+		case r.g.src.inline || !strings.HasSuffix(name, ".dockerignore"):
 			return nil, "", fs.ErrNotExist
 		}
 		file := r.g.src.path + ".dockerignore"

@@ -64,5 +64,5 @@ func (v *violations) fault(im impact.Image, err error) error {
 	first := slices.MinFunc(v.found, func(a, b violation) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.rule, b.rule), cmp.Compare(a.text, b.text))
 	})
-	return &impact.Fault{Path: im.Dockerfile, Line: first.line, Cause: fmt.Sprintf("%s: %s (an error by the check directive)", first.rule, printable(first.text))}
+	return &impact.Fault{Path: im.DockerfileName(), Line: first.line, Cause: fmt.Sprintf("%s: %s (an error by the check directive)", first.rule, printable(first.text))}
 }

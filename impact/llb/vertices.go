@@ -42,7 +42,7 @@ func addVertices(g *impact.Graph, def *llb.Definition, gw *gatewayClient, src do
 			break
 		}
 		dgst := string(digest.FromBytes(dt))
-		l := impact.Layer{Inputs: inputs}
+		l := impact.Layer{Inputs: inputs, File: src.path}
 		describe(&l, pbd, dgst, src)
 		at := len(g.Layers)
 		switch o := op.Op.(type) {
@@ -85,7 +85,7 @@ func describe(l *impact.Layer, def *pb.Definition, dgst string, src dockerfile) 
 			continue
 		}
 		first, last := loc.Ranges[0], loc.Ranges[len(loc.Ranges)-1]
-		l.File, l.Line = src.path, int(first.Start.Line)
+		l.Line = int(first.Start.Line)
 		l.Stage, l.Link = src.stage(l.Line), src.linked[l.Line]
 		l.Instruction = src.instruction(l.Line, int(last.End.Line))
 		return

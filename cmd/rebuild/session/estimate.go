@@ -109,12 +109,12 @@ func (p *Planned) estimate(records map[string]*record.Record) {
 	var all []impact.Task
 	for _, name := range p.Target.Order {
 		im := p.Plan.Image(name)
-		if im.Action != impact.Rebuild || !im.Selected {
+		if im.Action != impact.Rebuild || !im.Selected || im.Err != nil {
 			continue
 		}
 		total := h.beside(im, records[name])
 		for _, l := range im.Layers {
-			if l.Step && l.State == impact.Invalidated {
+			if l.Runs() {
 				total += h.step(l.Name, records[name])
 			}
 		}

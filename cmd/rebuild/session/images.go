@@ -78,6 +78,19 @@ func choose(q Query, cat impact.Catalog, phases []impact.Phase) ([]string, error
 	}), nil
 }
 
+// named gives the images that a query names, also those that nobody wants otherwise. What
+// it says in vain is for choose to tell.
+func named(q Query, cat impact.Catalog) []string {
+	if len(q.Images) == 0 {
+		return q.Exactly
+	}
+	names, err := catalog.Select(cat, q.Images, false)
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
 // phaseImages lists the images of named phases.
 func phaseImages(phases []impact.Phase, names []string) ([]string, error) {
 	var images []string
@@ -127,7 +140,7 @@ func definitionFault(err error, cat impact.Catalog) error {
 		return &impact.Fault{Path: cat.Files[0], Cause: fault.Cause, Hint: fault.Hint}
 	case errors.As(err, &cycle):
 		im, _ := cat.Image(cycle.Images[0])
-		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.Dockerfile}
+		return &impact.Fault{Path: cat.Files[0], Cause: cycle.Error(), Hint: "take one of these out of the circle, starting with the FROM lines of " + im.DockerfileName()}
 	}
 	return err
 }

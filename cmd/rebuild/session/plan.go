@@ -109,6 +109,7 @@ func (s *Session) plan(ctx context.Context, q Query, ask bool) (*Planned, error)
 		return nil, err
 	}
 	p := &Planned{query: q, view: tree.Bytes, Made: s.engine.asOf(), scanner: s.scanner(ask)}
+	p.scanner.SoundBaseline = q.againstRecords()
 	if !q.againstRecords() {
 		p.view = tree.Git
 	}
@@ -160,9 +161,11 @@ func (s *Session) readTarget(ctx context.Context, p *Planned) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.Target, err = p.scanner.Scan(ctx, cat, p.tree); err != nil {
+	all, err := p.scanner.Scan(ctx, cat, p.tree)
+	if err != nil {
 		return definitionFault(err, cat)
 	}
+	p.Target = all.Without(named(p.query, cat))
 	return nil
 }
 
@@ -244,6 +247,9 @@ func (s *Session) baseline(ctx context.Context, p *Planned, wait func() (*commit
 	if b.empty == nil {
 		snap, err := p.scanner.Scan(ctx, b.cat, b.tree)
 		var cycle *impact.Cycle
+		if err == nil {
+			snap = snap.Without(p.Target.Catalog.Names())
+		}
 		if !errors.As(err, &cycle) {
 			return snap, b.side, err
 		}

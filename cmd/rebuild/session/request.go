@@ -34,7 +34,9 @@ func (s *Session) byteStates(ctx context.Context, p *Planned) (*impact.Snapshot,
 		return nil, err
 	}
 	p.tree = t
-	p.states, err = p.scanner.Scan(ctx, p.Target.Catalog, t)
+	scanner := p.scanner
+	scanner.SoundBaseline = true
+	p.states, err = scanner.Scan(ctx, p.Target.Catalog, t)
 	return p.states, err
 }
 
@@ -86,7 +88,7 @@ func (r *requests) request(ctx context.Context, name string) (docker.Request, er
 	// is in no registry.
 	im.Pull = (im.Pull || r.query.Pull) && len(r.states.States[name].Parents) == 0
 	req := docker.Request{
-		Image: im, DockerfileName: im.Dockerfile, Refs: im.Refs, Root: filepath.Join(r.s.Root, filepath.FromSlash(r.s.Dir)),
+		Image: im, DockerfileName: im.DockerfileName(), Refs: im.Refs, Root: filepath.Join(r.s.Root, filepath.FromSlash(r.s.Dir)),
 		NoCache: r.query.NoCache || im.NoCache, Pull: im.Pull,
 		Named: map[string]docker.Source{}, Parents: map[string]string{},
 		LogFile: r.records.LogFile(name),

@@ -1,0 +1,45 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker/buildx/bake"
+
+	"rebuild/impact"
+)
+
+// leaveOut marks the images that a rebuild.yaml leaves out.
+func leaveOut(cat *impact.Catalog, doc *document) {
+	if len(doc.leftOut) == 0 {
+		return
+	}
+	names := cat.Names()
+	out := matching(texts(doc.leftOut), names)
+	for i := range cat.Images {
+		im := &cat.Images[i]
+		im.Unwanted = im.Unwanted || slices.Contains(out, im.Name)
+	}
+	for _, p := range doc.leftOut {
+		if positive := strings.TrimPrefix(p.text, "!"); !slices.ContainsFunc(names, func(n string) bool { return matches(positive, n) }) {
+			cat.Warnings = append(cat.Warnings, fmt.Sprintf("%s:%d: images: no image matches %q, which is to be left out%s", doc.path, p.line, positive, didYouMean(positive, names)))
+		}
+	}
+}
+
+// isAbstract tells a target of bake that is there for others to inherit from: one whose
+// name begins with "_", which bake calls private and does not list (buildx
+// commands/bake.go), or that others inherit from and that says neither a tag nor a stage
+// nor an output. One that a group names is to be built.
+func (ev *evaluation) isAbstract(t *bake.Target) bool {
+	for _, members := range ev.members {
+		if slices.Contains(members, t.Name) {
+			return false
+		}
+	}
+	if strings.HasPrefix(t.Name, "_") {
+		return true
+	}
+	return ev.inherited[t.Name] && len(t.Tags) == 0 && value(t.Target) == "" && len(t.Outputs) == 0
+}
