@@ -61,13 +61,10 @@ func (r *resolution) find(ctx context.Context, ref, platform string) (Base, erro
 // any case.
 func (r *resolution) mentioned(g *Graph) []Parent {
 	var found []Parent
-	if r.scan.deaf[r.image] {
-		return nil
-	}
 	for _, im := range r.scan.cat.Images {
 		named := func(ref string) bool { return g.Mentions(ref) && !slices.Contains(g.Refs, ref) }
 		i := slices.IndexFunc(im.Refs, named)
-		if i < 0 || im.Name == r.image {
+		if i < 0 || im.Name == r.image || r.scan.ignored[[2]string{r.image, im.Name}] {
 			continue
 		}
 		r.scan.mu.Lock()

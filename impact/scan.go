@@ -65,7 +65,7 @@ func (s Scanner) Scan(ctx context.Context, cat Catalog, files Files) (*Snapshot,
 		states:  map[string]*State{},
 		waits:   map[string]string{},
 		hinted:  map[string]bool{},
-		deaf:    map[string]bool{},
+		ignored: map[[2]string]bool{},
 	}
 	pending := cat.Names()
 	var order []string
@@ -94,7 +94,8 @@ type scan struct {
 	states map[string]*State // written between rounds
 	waits  map[string]string // image -> the parent that it waited for
 	hinted map[string]bool   // images that wait for a parent which they only mention
-	deaf   map[string]bool   // images whose mentions do not count: written between rounds
+
+	ignored map[[2]string]bool // mentions, of an image and of which, that do not count; written between rounds
 }
 
 // owners maps each reference to the images that it tags.
@@ -169,13 +170,24 @@ func (sc *scan) blocked(name string) bool {
 	return ok && sc.states[parent] == nil
 }
 
-// ignoreMention has one of the images that wait give up a parent that it only mentions,
-// which is in truth built on it. It is false when there is none.
+// ignoreMention has one of the images that wait for each other give up a parent that it
+// only mentions, which is in truth built on it. It is false when there is none.
 func (sc *scan) ignoreMention(pending []string) bool {
 	for _, name := range pending {
-		if sc.hinted[name] && !sc.deaf[name] {
-			sc.deaf[name] = true
+		if sc.hinted[name] && sc.waitsForItself(name, len(pending)) {
+			sc.ignored[[2]string{name, sc.waits[name]}] = true
 			delete(sc.waits, name)
+			return true
+		}
+	}
+	return false
+}
+
+// waitsForItself tells whether an image waits, through so many others at most, for itself.
+func (sc *scan) waitsForItself(name string, most int) bool {
+	at := name
+	for range most {
+		if at = sc.waits[at]; at == name {
 			return true
 		}
 	}
@@ -256,11 +268,12 @@ func (sc *scan) mention(st *State, parents []Parent) {
 // inherit makes an image that is built on a broken one broken, and one that is built on
 // a stand-in stand on it too.
 func (sc *scan) inherit(st *State) {
+	assumed := slices.Clone(st.Assumed) // that of the graph is shared
 	for _, p := range st.Parents {
-		st.Assumed = slices.Concat(st.Assumed, sc.states[p.Image].Assumed)
+		assumed = append(assumed, sc.states[p.Image].Assumed...)
 	}
-	slices.Sort(st.Assumed)
-	st.Assumed = slices.Compact(st.Assumed)
+	slices.Sort(assumed)
+	st.Assumed = slices.Compact(assumed)
 	if st.Err != nil {
 		return
 	}

@@ -97,6 +97,12 @@ func TestMentionIsNoCycle(t *testing.T) {
 	if got := s.ParentsOf("b"); len(got) != 1 || got[0] != "a" {
 		t.Errorf("b is built on %s", got)
 	}
+	// What else it mentions counts all the same, also for one that only waits for the circle.
+	more := fakeTree{"a.df": "?? b base ", "b.df": "from a\ncopy x", "c.df": "?? b ", "base.df": "copy x", "x": "1"}
+	s = unjudgedSnapshot(t, images("c", "a", "b", "base"), more, false)
+	if a, c := s.ParentsOf("a"), s.ParentsOf("c"); len(a) != 1 || a[0] != "base" || len(c) != 1 || c[0] != "b" {
+		t.Errorf("a is built on %s, c on %s", a, c)
+	}
 	both := fakeTree{"a.df": "?? b ", "b.df": "?? a ", "x": "1"}
 	if s := unjudgedSnapshot(t, images("a", "b"), both, false); len(s.Order) != 2 {
 		t.Errorf("order %s", s.Order)
