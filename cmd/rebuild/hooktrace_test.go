@@ -61,7 +61,7 @@ func TestTraceExact(t *testing.T) {
 						t.Fatal(err)
 					}
 				} else {
-					now, kind = change(r, now)
+					now, kind = change(r, now, edits)
 					c.write(t, now)
 				}
 				commits = append(commits, p.commit(t))

@@ -45,8 +45,16 @@ var edits = []edit{
 	{"base moved", (*generator).moveBase},
 }
 
+// gitEdits tell git something too. They are not for a repository in which more happens.
+var gitEdits = []edit{
+	{"overlooked", (*generator).overlooked},
+	{"without modes", (*generator).withoutModes},
+	{"sparse", (*generator).sparse},
+	{"branch", (*generator).branch},
+}
+
 // change makes a random edit of a copy, and names its kind.
-func change(r *rand.Rand, s *sketch) (after *sketch, kind string) {
+func change(r *rand.Rand, s *sketch, edits []edit) (after *sketch, kind string) {
 	for {
 		g := &generator{Rand: r, s: s.clone(), n: 1000 + r.IntN(1_000_000)}
 		e := pick(r, edits)
@@ -130,7 +138,7 @@ func (g *generator) recase() bool {
 func (g *generator) chmod() bool {
 	p := pick(g.Rand, g.paths(regular))
 	f := g.s.files[p]
-	mode := pick(g.Rand, []fs.FileMode{0o644, 0o755, 0o600, 0o640})
+	mode := pick(g.Rand, []fs.FileMode{0o644, 0o755, 0o600, 0o640, 0})
 	same := mode == f.mode
 	f.mode = mode
 	g.s.files[p] = f
@@ -361,6 +369,48 @@ func (g *generator) withoutValue() bool {
 		return set(slices.Insert(lines, 0, "ARG "+name))
 	}
 	return false
+}
+
+// tell has git take what is there, and then do something.
+func (g *generator) tell(args ...string) {
+	g.s.git = append(g.s.git, []string{"add", "-A"}, args)
+}
+
+// overlooked edits a file that git is told to take for unchanged.
+func (g *generator) overlooked() bool {
+	p := pick(g.Rand, g.paths(regular))
+	g.tell("update-index", "--assume-unchanged", "--", p)
+	f := g.s.files[p]
+	f.data = g.text().data
+	g.s.files[p] = f
+	return true
+}
+
+// withoutModes changes a mode that git is told not to look at.
+func (g *generator) withoutModes() bool {
+	g.tell("config", "core.fileMode", "false")
+	return g.chmod()
+}
+
+// sparse leaves a folder out of the checkout: what is in it is as the commit has it.
+func (g *generator) sparse() bool {
+	dir := pick(g.Rand, []string{"src/sub", "lib", "conf", "docker"})
+	left := false
+	for p := range g.s.files {
+		if strings.HasPrefix(p, dir+"/") {
+			delete(g.s.files, p)
+			left = true
+		}
+	}
+	g.tell("-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "sparse", "--allow-empty")
+	g.tell("sparse-checkout", "set", "--no-cone", "/*", "!/"+dir+"/")
+	return left
+}
+
+// branch changes what .git holds.
+func (g *generator) branch() bool {
+	g.tell("symbolic-ref", "HEAD", fmt.Sprintf("refs/heads/b%d", g.n))
+	return true
 }
 
 // noInstruction adds a line that no parser takes.

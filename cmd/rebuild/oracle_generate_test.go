@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,8 +27,12 @@ func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 // oddNames are file names that tools stumble over.
 var oddNames = []string{
 	"a.txt", "b.txt", "A.txt", "with space.txt", "ü.txt", ".hidden", "x+y.md", "README.md", "日本.md",
-	strings.Repeat("long-", 40) + ".txt", "-dash", "[b].txt", "a,b.txt", "quote'd",
+	strings.Repeat("long-", 40) + ".txt", "-dash", "[b].txt", "a,b.txt", "quote'd", "caf\xe9.txt", "tab\there.txt", "line\nbreak.txt",
 }
+
+// spoken are names that a Dockerfile can say: its parser takes UTF-8 alone, and BuildKit's
+// old ones take no control characters.
+var spoken = regexp.MustCompile(`^[^\x00-\x1f\x{fffd}]*$`)
 
 var oddFolders = []string{"src", "lib", "conf", "Src", "dir with space", "src/sub", "src/sub/deep", "lib/ä", ".config", "svc", "svc/app"}
 
@@ -203,7 +208,7 @@ func (d *dockerfile) sources() (files, folders []string) {
 				continue
 			}
 		}
-		if strings.HasPrefix(rel, "docker/") || strings.HasPrefix(rel, "shared/") || strings.Contains(rel, "outside") {
+		if strings.HasPrefix(rel, "docker/") || !spoken.MatchString(rel) || strings.HasPrefix(rel, "shared/") || strings.Contains(rel, "outside") {
 			continue
 		}
 		files = append(files, rel)
@@ -273,6 +278,8 @@ func (d *dockerfile) instruction() {
 		folder := pick(d.Rand, folders)
 		files = slices.DeleteFunc(files, func(f string) bool { return !strings.HasPrefix(f, folder+"/") })
 		d.copyLine(d.flags(), to, literal(pick(d.Rand, files)), folder+"/"+pick(d.Rand, []string{"*.txt", "[a-b].txt", "?.txt", "none*", "*"}))
+	case k == 10 && d.im.Context == "" && d.chance(30):
+		d.add("COPY .git/HEAD %s", to)
 	case k == 10:
 		d.copyLine("", to, ".")
 	case k == 11:

@@ -176,7 +176,7 @@ func story(before, after *sketch) string {
 func TestStory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	before := generate(r)
-	after, _ := change(r, before)
+	after, _ := change(r, before, edits)
 	text := story(before, after)
 	for name, f := range before.files {
 		if f.mode.IsRegular() && !strings.Contains(text, "-- "+name+" --\n"+f.data) {

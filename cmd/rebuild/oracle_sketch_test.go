@@ -24,9 +24,10 @@ import (
 type sketch struct {
 	files  map[string]sketchFile // by slash path
 	images []sketchImage
-	bake   bool   // defined in docker-bake.json, not in rebuild.yaml
-	note   string // a comment in the definition
-	os     int    // which of the external base's versions there is
+	bake   bool       // defined in docker-bake.json, not in rebuild.yaml
+	note   string     // a comment in the definition
+	os     int        // which of the external base's versions there is
+	git    [][]string // what git is told before the files are written
 }
 
 // sketchFile is a file, a link (data is its text), or an empty folder.
@@ -53,7 +54,7 @@ func (im sketchImage) dockerfile() string { return path.Join(im.Context, im.Dock
 func (s *sketch) clone() *sketch {
 	c := *s
 	c.files = maps.Clone(s.files)
-	c.images = slices.Clone(s.images)
+	c.images, c.git = slices.Clone(s.images), slices.Clone(s.git)
 	for i, im := range c.images {
 		c.images[i].Tags = slices.Clone(im.Tags)
 		c.images[i].Args, c.images[i].Contexts, c.images[i].Labels = maps.Clone(im.Args), maps.Clone(im.Contexts), maps.Clone(im.Labels)
@@ -97,6 +98,7 @@ func (s *sketch) all() map[string]sketchFile {
 type checkout struct {
 	dir, prefix string
 	on          map[string]sketchFile // what is there
+	told        int                   // how much of sketch.git
 	os          int
 	engine      *docker.Engine
 	busybox     string
@@ -124,6 +126,9 @@ func (c *checkout) write(t testing.TB, s *sketch) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	for ; c.told < len(s.git); c.told++ {
+		git(t, c.dir, s.git[c.told]...)
 	}
 	next := s.all()
 	for _, name := range slices.Sorted(maps.Keys(c.on)) {

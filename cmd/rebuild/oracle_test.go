@@ -65,7 +65,7 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 	c := o.checkout(t)
 	now, j := o.start(t, r, c)
 	for range *oracleEdits {
-		after, kind := change(r, now)
+		after, kind := change(r, now, slices.Concat(edits, gitEdits))
 		c.write(t, after)
 		v, err := j.judgeNow(t.Context())
 		if err != nil { // the definition cannot be planned at all

@@ -99,7 +99,7 @@ func (s *soak) changed() (next *sketch, kind string) {
 			}
 			from = g.s
 		}
-		if next, kind = change(s.r, from); next.possible() {
+		if next, kind = change(s.r, from, edits); next.possible() {
 			return next, kind
 		}
 	}
