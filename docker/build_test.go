@@ -78,6 +78,7 @@ COPY . /ctx/
 RUN echo `+enginetest.Unique()+` && test "$WORD" = hello && test ! -e /ctx/ignored && test -e /ctx/kept
 RUN --mount=type=secret,id=file cat /run/secrets/file && test "$(cat /run/secrets/file)" = s3cret
 RUN --mount=type=secret,id=env test "$(cat /run/secrets/env)" = fromenv
+RUN --mount=type=secret,id=given test "$(cat /run/secrets/given)" = fromfile
 RUN grep "10.9.8.7.*db.internal" /etc/hosts
 COPY --from=folder /f /f
 COPY <<EOT /heredoc
@@ -92,9 +93,9 @@ FROM scratch AS other
 	req.Named = map[string]docker.Source{"folder": {FS: enginetest.Files{"f": {Data: []byte("named")}}, Key: "n " + enginetest.Unique()}}
 	req.Image.Target = "main"
 	req.Image.Args = map[string]string{"WORD": "hello"}
-	req.Image.Secrets = []string{"id=file,src=token", "id=env,env=REBUILD_TEST_TOKEN"}
+	req.Image.Secrets = []string{"id=file,src=token", "id=env,env=REBUILD_TEST_TOKEN", "id=given,env=REBUILD_TEST_GIVEN"}
+	req.Image.SecretEnv = map[string]string{"REBUILD_TEST_GIVEN": "fromfile"}
 	req.Image.ExtraHosts = map[string]string{"db.internal": "10.9.8.7"}
-	req.Image.ShmSize = "32m"
 	req.Image.CacheTo = []string{"type=gha"}
 	req.Image.Contexts = []impact.NamedContext{{Name: "folder", Dir: "elsewhere"}}
 	res := enginetest.MustBuild(t, e, req)
@@ -195,6 +196,35 @@ func TestFailures(t *testing.T) {
 			whole, err := os.ReadFile(req.LogFile)
 			if err != nil || !strings.Contains(string(whole), tt.log) {
 				t.Errorf("log file: %v %q", err, whole)
+			}
+		})
+	}
+}
+
+// Limits are set, or stop the image: an old engine would go on without them.
+func TestLimits(t *testing.T) {
+	e := enginetest.WithBase(t)
+	version, err := e.Version(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, limit := range map[string]func(*impact.Image){
+		"ulimits":  func(im *impact.Image) { im.Ulimits = []string{"nofile=1000:1000"} },
+		"shm-size": func(im *impact.Image) { im.ShmSize = "33m" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			check := map[string]string{"ulimits": `test "$(ulimit -n)" = 1000`, "shm-size": `df -k /dev/shm | grep -q 33792`}[what]
+			req := enginetest.Request(t, "limits", "RUN "+check+"\n", nil)
+			enginetest.Cleanup(t, e, req.Refs...)
+			limit(&req.Image)
+			_, err := e.Build(t.Context(), req)
+			var ignored *docker.Unsupported
+			if strings.HasPrefix(version, "20.") {
+				if !errors.As(err, &ignored) || !strings.HasPrefix(ignored.What, what) || ignored.Version != version {
+					t.Errorf("error %v", err)
+				}
+			} else if err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
@@ -103,7 +104,7 @@ func dropped(im impact.Image, caps apicaps.CapSet) *Unsupported {
 		{need{pb.CapExecMountTmpfsSize, "shm-size"}, im.ShmSize != ""},
 	} {
 		if field.given && caps.Supports(field.cap) != nil {
-			return &Unsupported{What: field.what + " of " + im.Origin}
+			return &Unsupported{What: strings.TrimSuffix(field.what+" of "+im.Origin, " of ")}
 		}
 	}
 	return nil

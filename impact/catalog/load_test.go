@@ -77,6 +77,26 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// TestMemoOfServices tells what a compose project says beside the images apart.
+func TestMemoOfServices(t *testing.T) {
+	opt := Options{Memo: &Memo{}, Root: "/r", Env: none}
+	for _, c := range []struct{ compose, dotenv, fault, secret string }{
+		{"services: {a: {image: a, build: {context: ., platforms: [linux/amd64]}}}", "", "", ""},
+		{"services: {a: {image: a, platform: linux/arm64, build: {context: ., platforms: [linux/amd64]}}}", "", "its platform linux/arm64 is none of", ""},
+		{"services: {a: {image: a, build: {context: ., secrets: [s]}}}\nsecrets: {s: {environment: S}}", "S=one", "", "one"},
+		{"services: {a: {image: a, build: {context: ., secrets: [s]}}}\nsecrets: {s: {environment: S}}", "S=two", "", "two"},
+	} {
+		cat, err := Load(context.Background(), tree{"compose.yaml": c.compose, ".env": c.dotenv}, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		im := cat.Images[0]
+		if (im.Fault == nil) != (c.fault == "") || im.Fault != nil && !strings.Contains(im.Fault.Cause, c.fault) || im.SecretEnv["S"] != c.secret {
+			t.Errorf("%s: fault %v, secret %q", c.compose, im.Fault, im.SecretEnv["S"])
+		}
+	}
+}
+
 // TestSeparateCatalogs holds that what is derived shares nothing with what it
 // is derived from.
 func TestSeparateCatalogs(t *testing.T) {

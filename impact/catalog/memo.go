@@ -63,6 +63,11 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 			add(f.project.secretEnv[name])
 		}
 		add("") // no variable is nameless
+		for _, name := range sortedKeys(services.faults) {
+			add(name)
+			add(services.faults[name].Error())
+		}
+		add("") // no image is nameless
 	}
 	if f.found != nil {
 		src := f.doc.bakeFile(opt)
