@@ -57,12 +57,7 @@ type graphImage struct {
 
 func newImageGraph(of *session.Graph) imageGraph {
 	s := of.Images
-	phaseOf := map[string]string{}
-	for _, ph := range of.Phases {
-		for _, n := range ph.Images {
-			phaseOf[n] = ph.Name
-		}
-	}
+	phaseOf := of.PhaseOf()
 	in := map[string]bool{}
 	for _, n := range of.Selected {
 		in[n] = true
@@ -123,8 +118,9 @@ func printTree(p *terminal.Printer, g imageGraph) {
 	for _, im := range g.Images {
 		inGraph[im.Name] = true
 	}
+	isRoot := func(im graphImage) bool { return len(im.Parents) == 0 || !inGraph[im.Parents[0]] }
 	for _, im := range g.Images {
-		if !inGraph[firstOf(im.Parents)] {
+		if isRoot(im) {
 			roots = append(roots, im)
 		} else {
 			below[im.Parents[0]] = append(below[im.Parents[0]], im)
@@ -132,7 +128,7 @@ func printTree(p *terminal.Printer, g imageGraph) {
 	}
 	var walk func(im graphImage, indent string)
 	walk = func(im graphImage, indent string) {
-		p.Answer("%s", indent+graphLine(im, !inGraph[firstOf(im.Parents)]))
+		p.Answer("%s", indent+graphLine(im, isRoot(im)))
 		for _, d := range below[im.Name] {
 			walk(d, indent+"  ")
 		}
@@ -140,13 +136,6 @@ func printTree(p *terminal.Printer, g imageGraph) {
 	for _, im := range roots {
 		walk(im, "")
 	}
-}
-
-func firstOf(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return names[0]
 }
 
 // graphLine is an image in the graph; a root says what it is built on.

@@ -68,12 +68,7 @@ type listedImage struct {
 
 func newImageList(g *session.Graph) []listedImage {
 	s := g.Images
-	phaseOf := map[string]string{}
-	for _, ph := range g.Phases {
-		for _, n := range ph.Images {
-			phaseOf[n] = ph.Name
-		}
-	}
+	phaseOf := g.PhaseOf()
 	list := []listedImage{}
 	for _, name := range g.Selected {
 		im, _ := s.Catalog.Image(name)

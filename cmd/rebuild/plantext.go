@@ -17,11 +17,7 @@ func name(s string) string { return terminal.Quoted(s) }
 
 // names are several of them.
 func names(list []string) string {
-	quoted := make([]string, len(list))
-	for i, s := range list {
-		quoted[i] = name(s)
-	}
-	return strings.Join(quoted, ", ")
+	return strings.Join(terminal.QuotedAll(list), ", ")
 }
 
 // printPlan writes a plan for people: what changed, what is rebuilt and why, by

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,30 +23,6 @@ func stopCommand(p *terminal.Printer) *cobra.Command {
 		if err != nil {
 			return daemonHint(err)
 		}
-		return awaitEnd(ctx, of.WatchLock(), s.PID)
+		return session.AwaitUnlock(ctx, of.WatchLock(), s.PID)
 	})
-}
-
-// awaitEnd waits until a daemon has given its lock up, which is the last that it does:
-// then another can begin.
-func awaitEnd(ctx context.Context, lock string, pid int) error {
-	tick := time.NewTicker(readyPoll)
-	defer tick.Stop()
-	for {
-		release, err := session.Lock(ctx, lock, false, nil)
-		var locked *session.Locked
-		switch {
-		case err == nil:
-			return release()
-		case !errors.As(err, &locked):
-			return err
-		case locked.Holder.PID != pid && locked.Holder.PID != 0:
-			return nil // another one has begun
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"rebuild/cmd/rebuild/session"
@@ -37,9 +36,9 @@ func (pl *planner) plan(ctx context.Context, good *impact.Catalog) *daemon.Plann
 		pl.caches = session.NewCaches()
 	}
 	pl.uses++
-	warned := &planWarnings{later: pl.log.warn}
+	warned := &session.Warnings{Later: pl.log.warn}
 	out := &daemon.Planned{}
-	s, err := session.Open(ctx, pl.place, session.Asked, session.Options{Warn: warned.add, Caches: pl.caches})
+	s, err := session.Open(ctx, pl.place, session.Asked, session.Options{Warn: warned.Add, Caches: pl.caches})
 	if err == nil {
 		out.Close = s.Close
 		err = pl.planIn(ctx, s, pl.query, out)
@@ -53,7 +52,7 @@ func (pl *planner) plan(ctx context.Context, good *impact.Catalog) *daemon.Plann
 		out.FoldersRead = s.FoldersRead()
 	}
 	out.Err, out.Unsettled = err, unsettled(err)
-	out.Warnings = append(warned.take(), out.Warnings...)
+	out.Warnings = append(warned.Take(), out.Warnings...)
 	return out
 }
 
@@ -102,32 +101,4 @@ func unreachable(err error) bool {
 func unsettled(err error) bool {
 	var changed *tree.ChangedError
 	return errors.As(err, &changed)
-}
-
-// planWarnings take what a session warns of. Until the planning is over it is kept, since
-// the planning before said most of it; later warnings are logged as they come.
-type planWarnings struct {
-	later func(string)
-
-	mu   sync.Mutex
-	kept []string // guarded by mu
-	over bool     // guarded by mu
-}
-
-func (w *planWarnings) add(text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.over {
-		w.later(text)
-	} else {
-		w.kept = append(w.kept, text)
-	}
-}
-
-// take ends the planning, and gives what it warned of.
-func (w *planWarnings) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.over = true
-	return w.kept
 }

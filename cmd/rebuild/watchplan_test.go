@@ -62,17 +62,3 @@ func TestPlanner(t *testing.T) {
 		t.Errorf("logged %s", out.String())
 	}
 }
-
-// Warnings of a planning are kept until it is over, and later ones logged.
-func TestPlanWarnings(t *testing.T) {
-	var later []string
-	w := &planWarnings{later: func(text string) { later = append(later, text) }}
-	w.add("a")
-	if got := w.take(); !slices.Equal(got, []string{"a"}) || len(later) > 0 {
-		t.Errorf("%q, %q", got, later)
-	}
-	w.add("b")
-	if !slices.Equal(later, []string{"b"}) {
-		t.Errorf("%q", later)
-	}
-}

@@ -15,6 +15,17 @@ type Graph struct {
 	Selected []string // that the query asks for
 }
 
+// PhaseOf gives the name of each image's phase.
+func (g *Graph) PhaseOf() map[string]string {
+	of := map[string]string{}
+	for _, ph := range g.Phases {
+		for _, name := range ph.Images {
+			of[name] = ph.Name
+		}
+	}
+	return of
+}
+
 // Graph reads the images at the query's target.
 func (s *Session) Graph(ctx context.Context, q Query) (*Graph, error) {
 	if err := s.needGit(q); err != nil {

@@ -32,6 +32,15 @@ func Quoted(name string) string {
 	return unspoken(`"` + b.String() + `"`)
 }
 
+// QuotedAll are several names, each as Quoted gives it.
+func QuotedAll(names []string) []string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = Quoted(name)
+	}
+	return quoted
+}
+
 // Plain is a text as one line: what cannot be printed is escaped as in Quoted. Tabs are
 // left.
 func Plain(text string) string { return unspoken(escaped(text, true)) }
