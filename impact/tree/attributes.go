@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"rebuild/impact"
 )
 
 // attributes tells where git converts content between its objects and files
@@ -176,6 +178,20 @@ func (a *attributes) checkoutConverts(v values) bool {
 	}
 	eol := strings.ToLower(a.config.get("core.eol"))
 	return eol == "crlf" || eol != "lf" && runtime.GOOS == "windows"
+}
+
+// converted is the digest of a file of these attributes, by its blob's. Where a clean
+// checkout converts the blob, how it does belongs to the file: under other attributes the
+// same blob is another one.
+func (a *attributes) converted(blob impact.Digest, v values) impact.Digest {
+	if !a.checkoutConverts(v) {
+		return blob
+	}
+	how := []string{string(blob), a.how}
+	for _, name := range converting {
+		how = append(how, v[name])
+	}
+	return impact.DigestOf("converted", how...)
 }
 
 // fingerprint identifies the conversion that a file of these attributes gets. It

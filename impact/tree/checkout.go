@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"rebuild/impact"
 )
 
 // checkout gives files of a commit the content that a clean checkout would: with
@@ -91,19 +93,30 @@ func (c *checkout) place(ctx context.Context, f *filters, dir string) error {
 
 // converts tells whether a file's content is not its blob's.
 func (c *checkout) converts(ctx context.Context, path string) (bool, error) {
+	v, err := c.valuesOf(ctx, path)
+	return v != nil && c.attrs.checkoutConverts(v), err
+}
+
+// converted is the digest of a file, by its blob's: see attributes.converted.
+func (c *checkout) converted(ctx context.Context, path string, blob impact.Digest) (impact.Digest, error) {
+	v, err := c.valuesOf(ctx, path)
+	if err != nil || v == nil {
+		return blob, err
+	}
+	return c.attrs.converted(blob, v), nil
+}
+
+// valuesOf gives a path's attributes, nil where no conversion can apply.
+func (c *checkout) valuesOf(ctx context.Context, path string) (values, error) {
 	may, err := c.attrs.mayConvert(ctx, path)
 	if err != nil || !may {
-		return false, err
+		return nil, err
 	}
 	f, err := c.filters(ctx, path)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	v, err := attributesOf(ctx, f.attr, path)
-	if err != nil {
-		return false, err
-	}
-	return c.attrs.checkoutConverts(v), nil
+	return attributesOf(ctx, f.attr, path)
 }
 
 // convert gives a blob as the file of that path.

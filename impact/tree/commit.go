@@ -98,7 +98,12 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 			}
 		}
 		e.digest = impact.Digest(e.id)
-		return nil
+		if !e.kind.IsRegular() || c.view == Bytes {
+			return nil
+		}
+		var err error
+		e.digest, err = c.checkout.converted(ctx, e.path, e.digest)
+		return err
 	})
 }
 

@@ -84,13 +84,14 @@ func TestConversions(t *testing.T) {
 			sel := all("/d/f.txt")
 			digest := func(tree impact.Files) impact.Digest { return read(t, tree, sel).Files[0].Digest }
 
-			if got := digest(r.at(head, Git)); got != id {
-				t.Errorf("commit, git: %s", got)
+			clean := digest(r.at(head, Git))
+			if converted := c.file != c.blob || name == "ident"; (clean != id) != converted {
+				t.Errorf("commit, git: %s, of the blob %s", clean, id)
 			}
 			if got := digest(r.at(head, Bytes)); got != fileID {
 				t.Errorf("commit, bytes: %s, not that of %q", got, c.file)
 			}
-			if got := digest(r.worktree(Git)); got != id {
+			if got := digest(r.worktree(Git)); got != clean {
 				t.Errorf("clean, git: %s", got)
 			}
 			if got := digest(r.worktree(Bytes)); got != fileID {
@@ -111,7 +112,7 @@ func TestConversions(t *testing.T) {
 
 			if c.same != "" {
 				r.write(map[string]string{"d/f.txt": c.same})
-				if got := digest(r.worktree(Git)); got != id {
+				if got := digest(r.worktree(Git)); got != clean {
 					t.Errorf("git calls %q unmodified, got %s", c.same, got)
 				}
 				if got := digest(r.worktree(Bytes)); got != sha1Format.blob([]byte(c.same)) {
@@ -120,12 +121,11 @@ func TestConversions(t *testing.T) {
 			}
 			r.write(map[string]string{"d/f.txt": c.edit})
 			edited := digest(r.worktree(Git))
-			if edited == id {
+			if edited == clean {
 				t.Errorf("%q is a change", c.edit)
 			}
-			r.git("add", "-A")
-			if want := r.git("rev-parse", ":d/f.txt"); string(edited) != want {
-				t.Errorf("%q: %s, git add makes %s", c.edit, edited, want)
+			if want := digest(r.at(r.commit("edited"), Git)); edited != want {
+				t.Errorf("%q: %s, its commit has %s", c.edit, edited, want)
 			}
 		})
 	}
@@ -158,6 +158,25 @@ func TestAttributesOfTheCommit(t *testing.T) {
 		}
 		if text, err := r.at(rev, Bytes).ReadFile(t.Context(), "sub/g.txt"); err != nil || string(text) != "g\n" {
 			t.Errorf("%s: %q %v", rev, text, err)
+		}
+	}
+}
+
+// TestOtherAttributes: under other attributes the same blob is another file. What they
+// convert in neither commit is the same.
+func TestOtherAttributes(t *testing.T) {
+	r := newRepo(t)
+	r.write(map[string]string{"f.txt": "a\n", "g": "a\n", "h.txt": "a\n"})
+	one := r.commit("one")
+	for _, attributes := range []string{"f.txt text eol=crlf\n", "f.txt working-tree-encoding=UTF-16LE\n", "f.txt filter=up\n", "f.txt ident\n"} {
+		r.write(map[string]string{".gitattributes": attributes + "g text eol=lf\nh.txt -text\n"})
+		for side, tree := range map[string]impact.Files{"worktree": r.worktree(Git), "commit": r.at(r.commit("attributes"), Git)} {
+			for path, changed := range map[string]bool{"/f.txt": true, "/g": false, "/h.txt": false} {
+				before, now := read(t, r.at(one, Git), all(path)), read(t, tree, all(path))
+				if (before.Digest != now.Digest) != changed {
+					t.Errorf("%q, %s, %s: changed is not %v", attributes, side, path, changed)
+				}
+			}
 		}
 	}
 }

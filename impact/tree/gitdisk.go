@@ -153,7 +153,7 @@ func (g *gitDisk) fillFile(ctx context.Context, e *entry) error {
 	tracked := g.index.find(e.path)
 	if e.id != "" { // not checked out
 		e.mode, e.digest = modeOf(tracked.mode), tracked.digest()
-		return nil
+		return g.convertedFile(ctx, e)
 	}
 	fi, err := os.Lstat(g.disk.system(e.path))
 	if missing(err) {
@@ -170,11 +170,28 @@ func (g *gitDisk) fillFile(ctx context.Context, e *entry) error {
 	st := statOf(fi)
 	if tracked != nil && g.index.clean(tracked, st) {
 		e.digest = tracked.digest()
-		return nil
+		return g.convertedFile(ctx, e)
 	}
 	e.digest, err = g.content(ctx, e.path, st, tracked)
 	if missing(err) {
-		e.gone, err = true, nil
+		e.gone = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return g.convertedFile(ctx, e)
+}
+
+// convertedFile makes the digest of a file's blob that of the file.
+func (g *gitDisk) convertedFile(ctx context.Context, e *entry) error {
+	may, err := g.attrs.mayConvert(ctx, e.path)
+	if err != nil || !may {
+		return err
+	}
+	v, err := attributesOf(ctx, g.check, e.path)
+	if err == nil {
+		e.digest = g.attrs.converted(e.digest, v)
 	}
 	return err
 }
