@@ -74,6 +74,10 @@ func imageText(im Image) string {
 	return string(dt)
 }
 
+// epochArg is the time that BuildKit gives an image and its history, whatever its
+// Dockerfile makes of the argument (exporter/containerimage/exptypes).
+const epochArg = "SOURCE_DATE_EPOCH"
+
 // exported says what of an image's definition changes neither its layers nor its config
 // but what is exported around them: nothing for most images.
 func exported(im Image) []string {
@@ -90,6 +94,9 @@ func exported(im Image) []string {
 	}
 	if im.Indexed() {
 		add("index", []string{""})
+	}
+	if epoch, ok := im.Args[epochArg]; ok && !slices.Contains(im.IgnoreArgs, epochArg) {
+		add("epoch", []string{epoch})
 	}
 	return parts
 }

@@ -239,21 +239,38 @@ func (w *walker) visit(ctx context.Context, n *node, fn string, parents []*part)
 }
 
 func (w *walker) visitKids(ctx context.Context, n *node, fn string, parents []*part) error {
-	if n.entry == nil && slices.ContainsFunc(w.starts, func(start string) bool { return within(start, ".git") }) {
-		// COPY --parents names it.
-		own, _, err := w.scope.at(ctx, ".git")
-		if err != nil {
+	if n.entry == nil {
+		if err := w.visitOwnGit(ctx, fn, parents); err != nil {
 			return err
-		}
-		if m := moduleOf(own); m != nil {
-			if err := w.visit(ctx, own, fn+"/.git", parents); err != nil {
-				return err
-			}
 		}
 	}
 	return w.scope.each(ctx, n, func(k *node) error {
 		return w.visit(ctx, k, fn+"/"+k.entry.name(), parents)
 	})
+}
+
+// visitOwnGit visits .git if patterns name it or what is in it.
+func (w *walker) visitOwnGit(ctx context.Context, fn string, parents []*part) error {
+	spelt := slices.ContainsFunc(w.starts, func(start string) bool { return within(start, ".git") }) // COPY --parents
+	names := spelt
+	if !spelt {
+		var err error
+		if names, err = w.namesOwnGit(); err != nil {
+			return err
+		}
+	}
+	if !names {
+		return nil
+	}
+	own, _, err := w.scope.at(ctx, ".git")
+	if err != nil || moduleOf(own) == nil {
+		return err
+	}
+	if spelt {
+		return w.visit(ctx, own, fn+"/.git", parents)
+	}
+	w.cover.parts = append(w.cover.parts, &part{path: fn + "/.git", node: own, included: true})
+	return nil
 }
 
 // shouldInclude is shouldIncludePath; prune is set when nothing below the path can

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -27,6 +28,80 @@ func (g *gitDisk) fillOwnGit(ctx context.Context, e *entry) error {
 	}
 	e.digest = impact.Digest(head)
 	return err
+}
+
+// ownDepth is how deep .git is listed for patterns that may name what is in it.
+const ownDepth = 3
+
+// ownFiles lists what .git holds, as slash paths from the root: folders and files that a
+// pattern may match. Its objects and what this program keeps are left out.
+func ownFiles(src source) []string {
+	var repo *Repository
+	switch src := src.(type) {
+	case *commitSource:
+		repo = src.repo
+	case *gitDisk:
+		repo = src.repo
+	default:
+		return nil
+	}
+	var files []string
+	state, _ := relative(repo.GitDir, repo.StateDir())
+	// What cannot be listed is not there for a build either.
+	_ = fs.WalkDir(os.DirFS(repo.GitDir), ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case p == "objects", p == state:
+			return fs.SkipDir
+		case p != ".":
+			files = append(files, ".git/"+p)
+		}
+		if d.IsDir() && strings.Count(p, "/") >= ownDepth-1 {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return files
+}
+
+// namesOwnGit tells whether wildcards or include patterns that do not spell .git out match
+// something in it.
+func (w *walker) namesOwnGit() (bool, error) {
+	if w.scope.dir != "." {
+		return false, nil
+	}
+	switch {
+	case w.wildcard:
+		first, _, deeper := strings.Cut(strings.TrimPrefix(w.pattern, "/"), "/")
+		if match, err := path.Match(first, ".git"); err != nil || !match || !deeper {
+			return false, err
+		}
+	case w.include == nil:
+		return false, nil
+	default: // what matches .git itself takes it along with the rest
+		if match, err := w.include.MatchesOrParentMatches(".git"); err != nil || match {
+			return false, err
+		}
+	}
+	for _, p := range ownFiles(w.scope.src) {
+		if w.wildcard {
+			if match, err := path.Match(w.pattern, "/"+p); err != nil || match {
+				return match, err
+			}
+			continue
+		}
+		in, err := w.include.MatchesOrParentMatches(p)
+		if err == nil && in && w.exclude != nil {
+			var out bool
+			out, err = w.exclude.MatchesOrParentMatches(p)
+			in = !out
+		}
+		if err != nil || in {
+			return in, err
+		}
+	}
+	return false, nil
 }
 
 // noteGit notes what a selection takes of git's own: .git with all the rest, and

@@ -60,7 +60,7 @@ func (r *Repository) Known(ctx context.Context, rev string) (string, error) {
 // branchName tells whether a revision can be a branch's name, and nothing else
 // (git-check-ref-format).
 func branchName(rev string) bool {
-	return rev != "HEAD" && !strings.HasPrefix(rev, "-") && !strings.ContainsAny(rev, "~^:?*[\\@ \x00\x7f") && !fullID(rev)
+	return rev != "HEAD" && !strings.HasPrefix(rev, "-") && !strings.Contains(rev, "..") && !strings.ContainsAny(rev, "~^:?*[\\@ \x00\x7f") && !fullID(rev)
 }
 
 // fullID tells whether a revision is an object's whole id.

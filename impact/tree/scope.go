@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -101,7 +102,7 @@ func (s *scope) children(ctx context.Context, n *node) ([]*node, error) {
 				return nil, err
 			}
 			switch {
-			case e.isDir():
+			case e.isDir(), e.own:
 				k.info = info
 				if k.excluded && !s.filter.mayExcept(p) {
 					continue
@@ -124,6 +125,14 @@ func (s *scope) isThere(ctx context.Context, n *node) (bool, error) {
 	}
 	there := false
 	switch {
+	case n.excluded && n.entry.own:
+		for _, p := range ownFiles(s.src) {
+			hidden, err := s.filter.matcher.MatchesOrParentMatches(p)
+			if err != nil {
+				return false, fmt.Errorf("ignore pattern: %w", err)
+			}
+			there = there || !hidden
+		}
 	case !n.excluded:
 		hollow, err := s.src.hollow(ctx, n.entry)
 		if err != nil {
