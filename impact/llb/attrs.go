@@ -163,7 +163,13 @@ func planAttrs(im impact.Image) (map[string]string, error) {
 	if len(im.IgnoreArgs) > 0 {
 		im.Args = maps.Clone(im.Args)
 		for _, name := range im.IgnoreArgs {
-			if _, ok := im.Args[name]; ok {
+			switch _, ok := im.Args[name]; {
+			case !ok:
+			case name == "SOURCE_DATE_EPOCH":
+				im.Args[name] = "0" // the frontend takes nothing but a number
+			case strings.HasPrefix(name, "BUILDKIT_"):
+				delete(im.Args, name) // each has a form of its own
+			default:
 				im.Args[name] = "ignored"
 			}
 		}
