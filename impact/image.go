@@ -61,6 +61,9 @@ type Image struct {
 	// files. They are no part of what is compared, and are printed nowhere.
 	SecretEnv map[string]string `json:"-"`
 
+	// LocalDockerfile says that Dockerfile lies in the tree though the context is remote.
+	LocalDockerfile bool `json:",omitempty"`
+
 	// Unwanted says that nobody wants it built or judged: it counts only where it is named,
 	// and where others are built on it.
 	Unwanted bool `json:",omitempty"`
@@ -104,6 +107,12 @@ func (im Image) DockerfileName() string {
 		return inlineName(im.Name)
 	}
 	return im.Dockerfile
+}
+
+// ReadsDockerfile tells whether the Dockerfile comes from the tree or from the definition,
+// not from a remote context.
+func (im Image) ReadsDockerfile() bool {
+	return im.RemoteContext == "" || im.Inline != "" || im.LocalDockerfile
 }
 
 // inlineName is the name of a Dockerfile that an image's definition holds.

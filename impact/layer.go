@@ -52,6 +52,9 @@ type Graph struct {
 	// Mentions tells whether the image may be built on a reference, normalised, that Refs
 	// does not have, since what it is built on is not known in full; nil: on none.
 	Mentions func(ref string) bool
+	// Otherwise counts instead of this graph where Mentions holds for an image of the
+	// catalog; nil: this one does.
+	Otherwise *Graph
 }
 
 // Base is what a reference in a Dockerfile stands for.

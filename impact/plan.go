@@ -275,8 +275,8 @@ type Totals struct {
 	Rebuild   int `json:"rebuild"`
 	Keep      int `json:"keep"`
 	UpToDate  int `json:"up_to_date"` // of those to keep: judged, and nothing hinders a build
-	Broken    int `json:"broken"`     // of all: judged, and cannot be built
-	NotJudged int `json:"not_judged"` // of all
+	Broken    int `json:"broken"`     // of all: cannot be built, whether judged or not
+	NotJudged int `json:"not_judged"` // of all: whether they can be built or not
 }
 
 // Totals counts the selected images.
@@ -291,12 +291,13 @@ func (p *Plan) Totals() Totals {
 		} else {
 			t.Keep++
 		}
-		switch {
-		case !im.Judged:
-			t.NotJudged++
-		case im.Err != nil:
+		if im.Err != nil {
 			t.Broken++
-		case im.Action == Keep:
+		}
+		if !im.Judged {
+			t.NotJudged++
+		}
+		if im.Action == Keep && im.Err == nil && im.Judged {
 			t.UpToDate++
 		}
 	}

@@ -215,6 +215,10 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 	hinted := false
 	if r.waits == "" && err == nil && g.Mentions != nil {
 		mentioned = r.mentioned(g)
+		if len(mentioned) > 0 && g.Otherwise != nil {
+			g = g.Otherwise
+			mentioned = r.mentioned(g)
+		}
 		hinted = r.waits != ""
 	}
 	if r.waits != "" {

@@ -109,6 +109,36 @@ func TestMentionIsNoCycle(t *testing.T) {
 	}
 }
 
+// What may be built on an image of the catalog is not judged by a stand-in.
+func TestOtherwise(t *testing.T) {
+	tree := fakeTree{"base.df": "from os\ncopy x", "odd.df": "odd", "x": "1", "y": "1"}
+	for mentions, want := range map[string]bool{"base": true, "another": false} {
+		s := testScanner()
+		convert := s.Convert
+		s.Convert = func(ctx context.Context, im Image, read ReadFile, resolve Resolve) (*Graph, error) {
+			if im.Name != "odd" {
+				return convert(ctx, im, read, resolve)
+			}
+			named := func(ref string) bool { return ref == mentions }
+			fault := &Fault{Path: im.Dockerfile, Cause: "no value"}
+			return &Graph{
+				Fault: fault, Output: -1, Assumed: []string{"T"}, Mentions: named,
+				Otherwise: &Graph{Fault: fault, Unjudged: true, Mentions: named, Layers: []Layer{{Op: Everything, Reads: []Selection{{Context: ".", Path: "/y"}}}}},
+			}, nil
+		}
+		for _, order := range [][]string{{"base", "odd"}, {"odd", "base"}} {
+			snap, err := s.Scan(t.Context(), images(order...), tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st := snap.States["odd"]
+			if st.Unjudged != want || (len(st.Assumed) == 0) != want || (len(st.Parents) == 1) != want {
+				t.Errorf("%s mentioned: unjudged %v, assumed %q, parents %v", mentions, st.Unjudged, st.Assumed, st.Parents)
+			}
+		}
+	}
+}
+
 // unreadable is a tree of which some files cannot be read.
 type unreadable struct {
 	fakeTree

@@ -91,13 +91,16 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 	p.Table("  ", rows)
 	kept, left := 0, impact.Totals{}
 	for _, im := range planned.Plan.Images {
-		switch {
-		case !im.Selected || r.Outcome(im.Name) != nil:
-		case !im.Judged:
-			left.NotJudged++
-		case im.Err != nil:
+		if !im.Selected || r.Outcome(im.Name) != nil {
+			continue
+		}
+		if im.Err != nil {
 			left.Broken++
-		default:
+		}
+		if !im.Judged {
+			left.NotJudged++
+		}
+		if im.Err == nil && im.Judged {
 			kept++
 		}
 	}

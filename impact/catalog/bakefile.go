@@ -96,7 +96,11 @@ func (w where) target(t BakeTarget) map[string]any {
 	switch {
 	case im.RemoteContext != "":
 		text("context", im.RemoteContext)
-		text("dockerfile", im.Dockerfile)
+		if im.LocalDockerfile {
+			text("dockerfile", "cwd://"+w.path(im.Dockerfile))
+		} else {
+			text("dockerfile", im.Dockerfile)
+		}
 	case t.Text != "" || im.Inline != "":
 		text("context", w.path(im.Context))
 	default:

@@ -143,6 +143,9 @@ func samePrinted(t *testing.T, cat impact.Catalog, want *printed) {
 		}
 		context, dockerfile := im.Context+im.RemoteContext, im.Dockerfile
 		wantContext, wantFile := w.Context, w.Dockerfile
+		if im.LocalDockerfile {
+			wantFile = strings.TrimPrefix(wantFile, "cwd://")
+		}
 		if im.RemoteContext == "" {
 			at.base = "."
 			folder, err := at.folder(w.Context)

@@ -196,9 +196,9 @@ func (at place) dockerfile(im *impact.Image, t *bake.Target) (err error) {
 	case urlutil.IsRemoteURL(name):
 		im.Dockerfile = name
 		return nil
-	case cwd && im.RemoteContext != "":
-		im.Dockerfile = filepath.ToSlash(at.absolute(at.base, local)) // absolute: not in the remote
-		return nil
+	case im.RemoteContext != "" && (cwd || isAbs(name)): // as buildx has it (build.LoadInputs)
+		im.LocalDockerfile = true
+		im.Dockerfile, err = at.resolve(at.base, local)
 	case cwd:
 		im.Dockerfile, err = at.resolve(at.base, local)
 	case im.RemoteContext != "":

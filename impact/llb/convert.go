@@ -59,7 +59,7 @@ func layers(ctx context.Context, im impact.Image, read impact.ReadFile, resolve 
 	case im.Fault != nil && !im.FaultOfTag:
 		return nil, im.Fault
 	case im.RemoteContext != "":
-		return remoteContext(im)
+		return remoteContext(ctx, im, read)
 	}
 	src, err := readDockerfile(ctx, im, read)
 	if err != nil {

@@ -76,16 +76,11 @@ func foreignFrontend(ctx context.Context, im impact.Image, src dockerfile, read 
 	}
 	whole := impact.Layer{
 		Op:          impact.Digest(digest.FromString(fmt.Sprint("frontend ", frontend.ref, attrs, string(src.text)))),
-		Reads:       []impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}},
+		Reads:       append([]impact.Selection{{Context: im.Context, Ignore: ignore, Path: "/", Follow: true}}, namedFolders(im)...),
 		File:        im.DockerfileName(),
 		Line:        frontend.line,
 		Instruction: frontend.by,
 		Name:        "frontend " + frontend.ref,
-	}
-	for _, c := range im.Contexts {
-		if c.Dir != "" {
-			whole.Reads = append(whole.Reads, impact.Selection{Context: c.Dir, Path: "/", Follow: true})
-		}
 	}
 	at := im.DockerfileName()
 	if frontend.line > 0 {
@@ -122,21 +117,51 @@ func readEverything(ctx context.Context, g *impact.Graph, im impact.Image, read 
 }
 
 // remoteContext is the graph of an image whose context is a URL or a git
-// reference: it changes when its definition does.
-func remoteContext(im impact.Image) (*impact.Graph, error) {
+// reference: it changes when its definition does, and what it takes from the tree.
+func remoteContext(ctx context.Context, im impact.Image, read impact.ReadFile) (*impact.Graph, error) {
 	attrs, err := planAttrs(im)
 	if err != nil {
 		return nil, faultOf(im, err)
 	}
-	return &impact.Graph{
-		Unjudged: !pinned(im.RemoteContext),
-		Layers: []impact.Layer{{
-			Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, im.Inline, attrs))),
-			Remote: true,
-			Name:   "load " + im.RemoteContext,
-		}},
-		Warnings: []string{fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when its definition changes", im.Name, im.RemoteContext)},
-	}, nil
+	var src dockerfile
+	if im.ReadsDockerfile() {
+		if src, err = readDockerfile(ctx, im, read); err != nil {
+			return nil, err
+		}
+	}
+	whole := impact.Layer{
+		Op:     impact.Digest(digest.FromString(fmt.Sprint("remote ", im.RemoteContext, im.Dockerfile, string(src.text), attrs))),
+		Reads:  namedFolders(im),
+		Remote: true,
+		Name:   "load " + im.RemoteContext,
+	}
+	local := im.ReadsDockerfile() || len(im.Contexts) > 0
+	g := &impact.Graph{
+		Unjudged: local || !pinned(im.RemoteContext),
+		Mentions: mentions(im, src.text, nil),
+		Layers:   []impact.Layer{whole},
+		Warnings: src.warnings,
+	}
+	when := "its definition changes"
+	if local {
+		when += ", or what it takes from here (its Dockerfile, named contexts, images)"
+	}
+	if im.ReadsDockerfile() {
+		g.Text, g.Layers[0].File = impact.Digest(digest.FromBytes(src.text)), im.DockerfileName()
+	}
+	g.Warnings = append(g.Warnings, fmt.Sprintf("image %s: the context %s is remote, so the image is rebuilt only when %s", im.Name, im.RemoteContext, when))
+	return g, nil
+}
+
+// namedFolders are all files of the named contexts that are folders.
+func namedFolders(im impact.Image) []impact.Selection {
+	var all []impact.Selection
+	for _, c := range im.Contexts {
+		if c.Dir != "" {
+			all = append(all, impact.Selection{Context: c.Dir, Path: "/", Follow: true})
+		}
+	}
+	return all
 }
 
 // pinned tells whether a remote context is a commit, which does not change.

@@ -1,12 +1,14 @@
 package llb
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"rebuild/impact"
 )
@@ -16,8 +18,9 @@ import (
 var (
 	fromLine  = regexp.MustCompile(`(?im)^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)`)
 	fromFlag  = regexp.MustCompile(`\bfrom=["']?([^\s,"']+)`)
-	argLine   = regexp.MustCompile(`(?im)^[ \t]*ARG[ \t]+(\w+)=["']?([^\s"']*)`)
-	wordParts = regexp.MustCompile(`[A-Za-z0-9]`)
+	argLine   = regexp.MustCompile(`(?i)^[ \t]*ARG[ \t]`)
+	argValue  = regexp.MustCompile(`[ \t](\w+)=(?:"([^"]*)"|'([^']*)'|(\S*))`)
+	escapeSet = regexp.MustCompile("(?i)^#[ \\t]*escape[ \\t]*=[ \\t]*([\\\\`])[ \\t]*$")
 )
 
 // unknownPart stands for what is not known of a reference.
@@ -26,25 +29,8 @@ const unknownPart = "*"
 // mentions tells which references a Dockerfile may mean; nil: none. With arguments whose
 // values are not known, only those references that have one of them.
 func mentions(im impact.Image, text []byte, lacking []string) func(ref string) bool {
-	values := map[string]string{}
-	for _, name := range lacking {
-		values[name] = unknownPart
-	}
-	for _, m := range argLine.FindAllSubmatch(text, -1) {
-		name := string(m[1])
-		if _, known := values[name]; !known {
-			values[name] = expand(string(m[2]), values)
-		}
-	}
-	for name, v := range im.Args {
-		if !slices.Contains(lacking, name) {
-			values[name] = v
-		}
-	}
-	var words []string
-	for _, m := range fromLine.FindAllSubmatch(text, -1) {
-		words = append(words, expand(string(m[1]), values))
-	}
+	text = joined(text)
+	words := parentsOf(im, text, lacking)
 	for _, m := range fromFlag.FindAllSubmatch(text, -1) {
 		words = append(words, string(m[1]))
 	}
@@ -58,9 +44,7 @@ func mentions(im impact.Image, text []byte, lacking []string) func(ref string) b
 	for _, w := range words {
 		switch named, err := reference.ParseNormalizedNamed(w); {
 		case strings.Contains(w, unknownPart):
-			if p := pattern(w); p != nil {
-				patterns = append(patterns, p)
-			}
+			patterns = append(patterns, pattern(w))
 		case err == nil && lacking == nil:
 			known = append(known, reference.TagNameOnly(named).String())
 		}
@@ -85,26 +69,91 @@ func mentions(im impact.Image, text []byte, lacking []string) func(ref string) b
 	}
 }
 
-// expand replaces the variables of a word; those without a value are unknown parts.
-func expand(word string, values map[string]string) string {
-	return os.Expand(word, func(name string) string {
-		name, otherwise, hasDefault := strings.Cut(name, ":-")
-		if v, ok := values[name]; ok && (v != "" || !hasDefault) {
-			return v
+// parentsOf lists what the FROM lines of a text name. The arguments above the first one
+// give their values.
+func parentsOf(im impact.Image, text []byte, lacking []string) []string {
+	values := map[string]string{}
+	for name, v := range im.Args {
+		values[name] = v
+	}
+	for _, name := range lacking {
+		values[name] = unknownPart
+	}
+	var words []string
+	for line := range strings.Lines(string(text)) {
+		if m := fromLine.FindStringSubmatch(line); m != nil {
+			words = append(words, expand(m[1], values))
+			continue
 		}
-		if hasDefault {
-			return otherwise
+		if len(words) > 0 || !argLine.MatchString(line) {
+			continue
 		}
-		return unknownPart
-	})
+		for _, m := range argValue.FindAllStringSubmatch(line, -1) {
+			if _, given := im.Args[m[1]]; !given && !slices.Contains(lacking, m[1]) {
+				values[m[1]] = expand(m[2]+m[3]+m[4], values)
+			}
+		}
+	}
+	return words
 }
 
-// pattern is what a word with unknown parts may stand for, nil when that is anything.
-func pattern(word string) *regexp.Regexp {
-	repository, _, _ := strings.Cut(word[strings.LastIndex(word, "/")+1:], ":")
-	if !wordParts.MatchString(repository) {
-		return nil
+// joined is a text whose continued lines are in one each, without comments and empty lines
+// between them, as BuildKit has it (frontend/dockerfile/parser).
+func joined(text []byte) []byte {
+	escape, directives := byte(parser.DefaultEscapeToken), true
+	var out, line []byte
+	for raw := range bytes.Lines(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))) {
+		raw = bytes.TrimRight(raw, "\r\n")
+		trimmed := bytes.TrimSpace(raw)
+		if m := escapeSet.FindSubmatch(trimmed); m != nil && directives {
+			escape = m[1][0]
+		}
+		comment := bytes.HasPrefix(trimmed, []byte("#"))
+		directives = directives && comment
+		if comment || len(trimmed) == 0 {
+			continue
+		}
+		rest := bytes.TrimRight(raw, " \t")
+		before, continued := bytes.CutSuffix(rest, []byte{escape})
+		if continued && !bytes.HasSuffix(before, []byte{escape}) {
+			line = append(line, before...)
+			continue
+		}
+		out = append(append(append(out, line...), raw...), '\n')
+		line = line[:0]
 	}
+	return append(append(out, line...), '\n')
+}
+
+// expand replaces the variables of a word; those without a value are unknown parts.
+func expand(word string, values map[string]string) string {
+	word = quotes.Replace(word)
+	for range 3 { // a default may have a variable
+		if !strings.Contains(word, "$") {
+			break
+		}
+		word = os.Expand(word, func(name string) string {
+			name, otherwise, hasDefault := strings.Cut(name, ":-")
+			v, ok := values[name]
+			switch {
+			case ok && (v != "" || !hasDefault):
+				return v
+			case hasDefault:
+				return otherwise
+			}
+			return unknownPart
+		})
+	}
+	if strings.ContainsAny(word, "${}") { // not understood
+		return unknownPart
+	}
+	return word
+}
+
+var quotes = strings.NewReplacer(`"`, "", `'`, "")
+
+// pattern is what a word with unknown parts may stand for.
+func pattern(word string) *regexp.Regexp {
 	quoted := strings.ReplaceAll(regexp.QuoteMeta(word), regexp.QuoteMeta(unknownPart), ".*")
 	return regexp.MustCompile("^" + quoted + "$")
 }
@@ -114,7 +163,10 @@ func spellings(ref string) []string {
 	all := []string{ref}
 	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
 		familiar := reference.FamiliarString(named)
-		all = append(all, familiar, strings.TrimSuffix(familiar, ":latest"), strings.TrimSuffix(ref, ":latest"))
+		all = append(all, familiar, strings.TrimPrefix(ref, "docker.io/"))
+		for _, s := range all {
+			all = append(all, strings.TrimSuffix(s, ":latest"))
+		}
 	}
 	return all
 }

@@ -116,7 +116,8 @@ func standIns() [][2]standIn {
 
 // withStandIns converts an image whose FROM lines lack the values of arguments, with
 // stand-ins. It gives no graph when they do not suffice: with none, or when what the
-// image reads depends on them.
+// image reads depends on them. Where they may name an image of the catalog, that may say
+// what to read (ONBUILD), so the graph has another beside it.
 func withStandIns(ctx context.Context, im impact.Image, src dockerfile, read impact.ReadFile, resolve impact.Resolve, fault *impact.Fault) (*impact.Graph, error) {
 	for _, empty := range []bool{false, true} {
 		l := lackingOf(im, src.text, empty)
@@ -127,6 +128,9 @@ func withStandIns(ctx context.Context, im impact.Image, src dockerfile, read imp
 		g, err := l.graph(ctx, im, src, read, resolve)
 		if g != nil {
 			g.Fault = fault
+			if g.Mentions != nil {
+				g.Otherwise = withoutLayers(ctx, im, read, fault)
+			}
 		}
 		if g != nil || err != nil {
 			return g, err
@@ -226,7 +230,7 @@ var platformFlag = regexp.MustCompile(`--platform=["']?([^\s"']+)`)
 // mayNameStage tells whether an argument that is lacking may choose among the stages of
 // the Dockerfile: then what the image reads hangs on it.
 func (l *lacking) mayNameStage(im impact.Image, text []byte) bool {
-	for _, m := range fromLine.FindAllSubmatch(text, -1) {
+	for _, m := range fromLine.FindAllSubmatch(joined(text), -1) {
 		word := string(m[1])
 		for _, name := range l.names {
 			word = useOf(name).ReplaceAllLiteralString(word, unknownPart)

@@ -18,13 +18,15 @@ func withoutLayers(ctx context.Context, im impact.Image, read impact.ReadFile, f
 		g.Config = []byte(im.Fault.Cause)
 	}
 	var reads []impact.Selection
-	src, err := readDockerfile(ctx, im, read)
-	switch {
-	case err == nil:
-		g.Text = impact.Digest(digest.FromBytes(src.text))
-		g.Warnings = src.warnings
-	case im.RemoteContext == "":
-		reads = append(reads, file(im.Dockerfile))
+	var src dockerfile
+	if im.ReadsDockerfile() {
+		var err error
+		if src, err = readDockerfile(ctx, im, read); err == nil {
+			g.Text = impact.Digest(digest.FromBytes(src.text))
+			g.Warnings = src.warnings
+		} else {
+			reads = append(reads, file(im.Dockerfile))
+		}
 	}
 	if im.RemoteContext == "" {
 		ignore, err := ignoreFile(ctx, im, read)

@@ -93,7 +93,7 @@ func (r *requests) request(ctx context.Context, name string) (docker.Request, er
 		Named: map[string]docker.Source{}, Parents: map[string]string{},
 		LogFile: r.records.LogFile(name),
 	}
-	if im.RemoteContext == "" {
+	if im.ReadsDockerfile() {
 		if err := r.local(ctx, &req); err != nil {
 			return req, err
 		}
@@ -120,15 +120,26 @@ func (r *requests) local(ctx context.Context, req *docker.Request) error {
 	if req.Dockerfile, err = llb.Text(ctx, im, r.tree.ReadFile); err != nil {
 		return err
 	}
-	if req.Ignore, err = llb.IgnoreText(ctx, im, r.tree.ReadFile); err != nil {
+	if req.Ignore, err = ignoreText(ctx, im, r.tree.ReadFile); err != nil {
 		return err
 	}
 	req.Frontend = llb.Frontend(im, req.Dockerfile)
 	r.mu.Lock()
 	r.texts[im.Name] = slices.Concat(req.Dockerfile, []byte{0}, req.Ignore)
 	r.mu.Unlock()
-	req.Context, err = r.source(ctx, im.Name, im.Context)
+	if im.RemoteContext == "" {
+		req.Context, err = r.source(ctx, im.Name, im.Context)
+	}
 	return err
+}
+
+// ignoreText is the ignore file of an image's context, nil for a remote one, to which none
+// applies.
+func ignoreText(ctx context.Context, im impact.Image, read impact.ReadFile) ([]byte, error) {
+	if im.RemoteContext != "" {
+		return nil, nil
+	}
+	return llb.IgnoreText(ctx, im, read)
 }
 
 func (r *requests) source(ctx context.Context, image, dir string) (docker.Source, error) {
@@ -174,12 +185,12 @@ func (r *requests) settled(ctx context.Context, name string, since time.Time) (b
 		return false, err
 	}
 	im := r.images[name]
-	if im.RemoteContext == "" {
+	if im.ReadsDockerfile() {
 		text, err := llb.Text(ctx, im, now.ReadFile)
 		if err != nil {
 			return false, nil
 		}
-		ignore, err := llb.IgnoreText(ctx, im, now.ReadFile)
+		ignore, err := ignoreText(ctx, im, now.ReadFile)
 		if err != nil {
 			return false, nil
 		}
