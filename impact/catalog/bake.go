@@ -44,7 +44,8 @@ type evaluation struct {
 	broken  map[string]*impact.Fault // of groups
 	outline *outline
 
-	inherited map[string]bool // targets that others inherit from
+	bases     map[string][]string // the targets that a target inherits from
+	inherited map[string]bool     // targets that others inherit from
 }
 
 // fault notes what is wrong with a target; what was found first counts.
@@ -73,8 +74,9 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 		return nil, &imageless{path: f.path(), why: "it has no target"}
 	}
 	in.outline.expanded(meta.Renamed["target"])
-	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, inherited: map[string]bool{}}
+	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, bases: map[string][]string{}, inherited: map[string]bool{}}
 	for _, t := range cfg.Targets {
+		ev.bases[t.Name] = t.Inherits
 		for _, name := range t.Inherits {
 			ev.inherited[name] = true
 		}
