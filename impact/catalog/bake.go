@@ -44,7 +44,8 @@ type evaluation struct {
 	broken  map[string]*impact.Fault // of groups
 	outline *outline
 
-	inherited map[string]bool // targets that others inherit from
+	bases     map[string][]string // the targets that a target inherits from
+	inherited map[string]bool     // targets that others inherit from
 }
 
 // fault notes what is wrong with a target; what was found first counts.
@@ -73,8 +74,9 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 		return nil, &imageless{path: f.path(), why: "it has no target"}
 	}
 	in.outline.expanded(meta.Renamed["target"])
-	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, inherited: map[string]bool{}}
+	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, bases: map[string][]string{}, inherited: map[string]bool{}}
 	for _, t := range cfg.Targets {
+		ev.bases[t.Name] = t.Inherits
 		for _, name := range t.Inherits {
 			ev.inherited[name] = true
 		}
@@ -221,9 +223,20 @@ func (ev *evaluation) override(ctx context.Context, in *input) error {
 	if err != nil {
 		ev.link()
 		ev.spread()
-		sound := slices.DeleteFunc(resolved, func(n string) bool { return ev.faults[n] != nil })
+		sound := slices.DeleteFunc(slices.Clone(resolved), func(n string) bool { return ev.faults[n] != nil })
 		if over, err = read(sound); err != nil {
 			return setFault(err, in.set, names)
+		}
+		if in.setsContexts() {
+			for _, name := range resolved { // one that is wrong without --set may be right with it
+				if ev.faults[name] == nil {
+					continue
+				}
+				if one, err := read([]string{name}); err == nil {
+					over[name] = one[name]
+					delete(ev.faults, name)
+				}
+			}
 		}
 	}
 	for i, name := range names {
@@ -237,6 +250,14 @@ func (ev *evaluation) override(ctx context.Context, in *input) error {
 		}
 	}
 	return nil
+}
+
+// setsContexts tells whether --set changes which targets use which.
+func (in *input) setsContexts() bool {
+	return slices.ContainsFunc(in.set, func(s string) bool {
+		key, _, _ := strings.Cut(s, "=")
+		return strings.Contains(key, ".contexts.")
+	})
 }
 
 // spread makes targets that have a faulty one as a context faulty, too.
@@ -261,8 +282,8 @@ func (ev *evaluation) sort() {
 }
 
 // link checks the targets that others name as contexts, and passes on their
-// entitlements, as bake's own loadLinks does. Cycles are left to the graph of
-// images, which can print them.
+// entitlements, as bake's own loadLinks does. Who uses a circle of them has no fault of
+// its own.
 func (ev *evaluation) link() {
 	byName := make(map[string]*bake.Target, len(ev.targets))
 	for _, t := range ev.targets {
@@ -273,8 +294,9 @@ func (ev *evaluation) link() {
 	}
 }
 
-// follow looks at the contexts of a target that t is, or that it uses.
-func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target, seen map[*bake.Target]bool) {
+// follow looks at the contexts of a target that t is, or that it uses. It tells whether
+// one of them leads back to t.
+func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target, seen map[*bake.Target]bool) (back bool) {
 	for _, key := range sortedKeys(at.Contexts) {
 		name, ok := cutTarget(at.Contexts[key])
 		if !ok {
@@ -289,6 +311,7 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: a target cannot be its own context", key))
 			continue
 		case seen[to]:
+			back = back || to == t
 			continue
 		}
 		seen[to] = true
@@ -300,8 +323,14 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 		if len(t.Platforms) > 1 && len(to.Platforms) > 1 && !subset(t.Platforms, to.Platforms) {
 			ev.fault(t.Name, ev.outline.target(t.Name).fault("its platforms %v are not among those of %s, which it uses: %v", t.Platforms, name, to.Platforms))
 		}
-		ev.follow(t, to, byName, seen)
+		if ev.follow(t, to, byName, seen) {
+			back = true
+			if at == t {
+				ev.fault(t.Name, ev.outline.target(t.Name).fault("context %q: infinite loop from %s to %s", key, t.Name, name))
+			}
+		}
 	}
+	return back
 }
 
 func subset(a, b []string) bool {

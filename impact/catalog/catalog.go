@@ -25,7 +25,7 @@ import (
 )
 
 // Files reads the files of a tree by slash path from its root. The error is
-// fs.ErrNotExist when there is none.
+// fs.ErrNotExist when there is none, fs.ErrInvalid for what is no regular file.
 type Files interface {
 	ReadFile(ctx context.Context, path string) ([]byte, error)
 }

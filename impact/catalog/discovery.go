@@ -109,6 +109,10 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant string) e
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a link that leads nowhere
 	}
+	if errors.Is(err, fs.ErrInvalid) {
+		d.leave(name, "it is no regular file")
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}

@@ -63,13 +63,22 @@ func composeEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 	return env, env.takeDotenv(ctx, r, dir)
 }
 
-// bakeEnvironment reads what bake reads for compose files: the .env of a folder,
-// whatever compose's own variables say (buildx bake.composeEnv).
+// bakeEnvironment reads what bake reads for compose files: the variables given, those of
+// the process, the .env of a folder, whatever compose's own variables say (buildx
+// bake.composeEnv).
 func bakeEnvironment(ctx context.Context, r *reader, dir string, opt Options) (*environment, error) {
 	env := &environment{lookup: opt.lookup}
 	v, _ := opt.lookup("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")
 	if disabled, err := strconv.ParseBool(v); err == nil && disabled {
 		env.lookup = func(string) (string, bool) { return "", false }
+	}
+	if process := env.lookup; len(opt.Vars) > 0 {
+		env.lookup = func(name string) (string, bool) {
+			if v, ok := opt.Vars[name]; ok {
+				return v, true
+			}
+			return process(name)
+		}
 	}
 	return env, env.takeDotenv(ctx, r, dir)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // selfContained turns compose files that bake merges with its own into one that
-// needs no other file: bake would seek what they include or extend, their
+// needs no other file and no variable: bake would seek what they include or extend, their
 // environment files and .env on the disk, in the folder of the process. dir is the
 // folder that bake's paths count from.
 func selfContained(ctx context.Context, r *reader, files []source, dir string, opt Options) ([]source, error) {
@@ -22,17 +22,6 @@ func selfContained(ctx context.Context, r *reader, files []source, dir string, o
 	}
 	for _, src := range files {
 		r.left = append(r.left, leftByBake(src)...)
-	}
-	_, dotenv, err := r.tryDotenv(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	needed := dotenv
-	for _, src := range files {
-		needed = needed || refersToOthers(src) || bytes.Contains(src.data, []byte("env_file"))
-	}
-	if !needed {
-		return files, nil
 	}
 	env, err := bakeEnvironment(ctx, r, dir, opt)
 	if err != nil {
@@ -50,6 +39,7 @@ func selfContained(ctx context.Context, r *reader, files []source, dir string, o
 			}
 			p.relocate(service["build"], dir, "context")
 			if build, ok := service["build"].(map[string]any); ok {
+				p.resolveArgs(name, service, build)
 				p.relocateAll(build["additional_contexts"], dir)
 			}
 		}
@@ -111,6 +101,29 @@ func (p *project) resolveEnvironment(ctx context.Context, r *reader, name string
 	}
 	service["environment"] = all
 	return nil
+}
+
+// resolveArgs gives the arguments without a value that of the service's environment, else
+// that of the project's (buildx bake.ParseCompose). One that has none is not given.
+func (p *project) resolveArgs(name string, service, build map[string]any) {
+	s := p.model.Services[name]
+	if s.Build == nil || len(s.Build.Args) == 0 {
+		return
+	}
+	environment, _ := service["environment"].(map[string]any)
+	args := map[string]any{}
+	for k, v := range s.Build.Args {
+		if v != nil {
+			args[k] = *v
+		} else if v, ok := environment[k].(string); ok && len(s.EnvFiles) > 0 {
+			args[k] = v
+		} else if v := s.Environment[k]; v != nil {
+			args[k] = *v
+		} else if v, ok := p.env.value(k); ok {
+			args[k] = v
+		}
+	}
+	build["args"] = args
 }
 
 // notBakes are the fields of a service and of its build that bake does not take from a

@@ -31,7 +31,8 @@ func leaveOut(cat *impact.Catalog, doc *document) {
 // isAbstract tells a target of bake that is there for others to inherit from: one whose
 // name begins with "_", which bake calls private and does not list (buildx
 // commands/bake.go), or that others inherit from and that says neither a tag nor a stage
-// nor an output. One that a group names is to be built.
+// nor an output. One that a group names is to be built, as are those that inherit from
+// each other in a circle, which bake takes: none of them is there for the others alone.
 func (ev *evaluation) isAbstract(t *bake.Target) bool {
 	for _, members := range ev.members {
 		if slices.Contains(members, t.Name) {
@@ -41,5 +42,25 @@ func (ev *evaluation) isAbstract(t *bake.Target) bool {
 	if strings.HasPrefix(t.Name, "_") {
 		return true
 	}
-	return ev.inherited[t.Name] && len(t.Tags) == 0 && value(t.Target) == "" && len(t.Outputs) == 0
+	if len(t.Tags) > 0 || value(t.Target) != "" || len(t.Outputs) > 0 {
+		return false
+	}
+	return ev.inherited[t.Name] && !ev.inherits(t.Name, t.Name, map[string]bool{})
+}
+
+// inherits tells whether a target inherits from another, or from itself: directly or
+// through those that it inherits from.
+func (ev *evaluation) inherits(target, from string, seen map[string]bool) bool {
+	for _, name := range ev.bases[target] {
+		if name == from {
+			return true
+		}
+		if !seen[name] {
+			seen[name] = true
+			if ev.inherits(name, from, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }

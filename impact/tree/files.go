@@ -151,12 +151,18 @@ func (d dirEntry) Info() (fs.FileInfo, error) {
 	return entryInfo{d.e}, nil
 }
 
+// notRegular is why something cannot be read as a file; it is fs.ErrInvalid.
 func notRegular(mode fs.FileMode) error {
 	if mode.IsDir() {
-		return fmt.Errorf("it is a folder")
+		return notRegularError("it is a folder")
 	}
-	return fmt.Errorf("it is no regular file")
+	return notRegularError("it is no regular file")
 }
+
+type notRegularError string
+
+func (e notRegularError) Error() string        { return string(e) }
+func (e notRegularError) Is(target error) bool { return target == fs.ErrInvalid }
 
 // hides tells whether a slash path is the program's own folder or lies in it.
 func hides(state, p string) bool {

@@ -88,6 +88,28 @@ func (g *gitDisk) readDir(ctx context.Context, dir string) ([]*entry, error) {
 	return g.dropIgnored(ctx, entries, untracked)
 }
 
+// special lists what of a folder is neither file, link nor folder: git knows none of it,
+// but by its ignore files.
+func (g *gitDisk) special(ctx context.Context, dir string) ([]*entry, error) {
+	if e := g.index.find(dir); e != nil && e.mode == gitlink {
+		return nil, nil // a submodule: another repository's files
+	}
+	found, err := g.disk.list(ctx, dir)
+	if missing(err) { // no folder by that name: what a link leads to is not asked
+		return nil, nil
+	}
+	var out []*entry
+	for _, e := range found {
+		if e.kind&^(fs.ModeDir|fs.ModeSymlink) != 0 {
+			out = append(out, e)
+		}
+	}
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	return g.dropIgnored(ctx, out, slices.Clone(out))
+}
+
 func (g *gitDisk) dropIgnored(ctx context.Context, entries, untracked []*entry) ([]*entry, error) {
 	paths := make([]string, len(untracked))
 	for i, e := range untracked {

@@ -131,7 +131,15 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 		w.outside.read.add(filepath.FromSlash(at))
 		return readDirOutside(at)
 	case w.git != nil:
-		return w.readDir(ctx, w.git, at)
+		entries, err := w.readDir(ctx, w.git, at)
+		if err != nil {
+			return nil, err
+		}
+		special, err := w.git.special(ctx, at)
+		for _, e := range special {
+			entries = append(entries, dirEntry{ctx, e, w.disk})
+		}
+		return entries, err
 	}
 	return w.readDir(ctx, w.disk, at)
 }
