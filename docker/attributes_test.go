@@ -100,6 +100,13 @@ func TestContexts(t *testing.T) {
 			t.Errorf("%s is %q, want %q", k, so.FrontendAttrs[k], v)
 		}
 	}
+	so, err = contexts(&Request{
+		Image:      impact.Image{RemoteContext: "https://x/y.git", Dockerfile: "x/c.Dockerfile", LocalDockerfile: true},
+		Dockerfile: []byte("FROM scratch"), DockerfileName: "x/c.Dockerfile",
+	})
+	if a := so.FrontendAttrs; err != nil || a["dockerfilekey"] != "dockerfile" || a["filename"] != "c.Dockerfile" || a["context"] == "" || len(so.LocalMounts) != 1 {
+		t.Errorf("a Dockerfile that is here: %v %+v", err, so)
+	}
 	so, err = contexts(&Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
 	if err != nil || so.SharedKey != "k" || len(so.LocalMounts) != 2 {
 		t.Errorf("%v %+v", err, so)
