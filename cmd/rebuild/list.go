@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,9 +98,7 @@ func printList(p *terminal.Printer, format string, list []listedImage) error {
 			row[len(row)-1] += "; cannot be built: " + im.Err.Error()
 		}
 		for i, cell := range row {
-			if cell == "" {
-				row[i] = "-"
-			}
+			row[i] = cmp.Or(cell, "-")
 		}
 		rows = append(rows, row)
 	}
