@@ -201,11 +201,12 @@ func (e *engine) external(ask bool) impact.Resolve {
 			return b, nil
 		}
 		b, assumed := e.base(ctx, ref, platform, ask)
-		if !b.Known && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			// The frontend asks for several images at once and, when one of them is no
-			// answer yet, gives up the others: that nothing was learnt must not be
-			// remembered. The cause is the error of that one, to which the frontend adds
-			// where it came from: it is not ours to give to another.
+			// answer yet, gives up the others: what was found then must not be
+			// remembered, as it may be what a record says, and not the engine. The cause
+			// is the error of that one, to which the frontend adds where it came from: it
+			// is not ours to give to another.
 			return impact.Base{}, ctx.Err()
 		}
 		e.mu.Lock()
