@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"rebuild/impact"
 )
 
 // The files that compose reads by default, in the order of its preference: of
@@ -76,16 +74,9 @@ func composeFiles(ctx context.Context, r *reader, dir, list string, env *environ
 	}
 	var files []source
 	for name := range strings.SplitSeq(list, sep) {
-		at, err := r.paths.resolve(dir, name)
+		src, err := r.listed(ctx, dir, name, "COMPOSE_FILE")
 		if err != nil {
 			return nil, err
-		}
-		src, ok, err := r.try(ctx, at)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, missing(&impact.Fault{Path: at, Cause: "no such file, but COMPOSE_FILE names it"})
 		}
 		files = append(files, src)
 	}

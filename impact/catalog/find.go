@@ -18,6 +18,7 @@ type finding struct {
 
 	files []source // what bake reads, in the order in which it merges
 	base  string   // the folder that bake's paths count from
+	named bool     // by the environment: what it names is not passed over
 
 	project  *project   // compose files without a bake file
 	found    *discovery // the Dockerfiles of a tree without a definition

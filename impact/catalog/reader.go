@@ -41,6 +41,22 @@ func (r *reader) open(ctx context.Context, name string) (source, error) {
 	return src, err
 }
 
+// listed reads a file that a variable lists; its name counts from dir.
+func (r *reader) listed(ctx context.Context, dir, name, variable string) (source, error) {
+	at, err := r.paths.resolve(dir, name)
+	if err != nil {
+		return source{}, err
+	}
+	src, ok, err := r.try(ctx, at)
+	if err == nil && !ok {
+		err = missing(&impact.Fault{
+			Path: at, Cause: "no such file, but " + variable + " names it",
+			Hint: "unset " + variable + ", or name files that are there",
+		})
+	}
+	return src, err
+}
+
 // try reads a definition that need not be there.
 func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 	var data []byte

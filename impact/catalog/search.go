@@ -19,6 +19,7 @@ type search struct {
 	doc    *document // a rebuild.yaml that leaves open what the images are
 	docDir string
 	passed []*imageless // what was passed over
+	named  bool         // the environment names what has no image
 }
 
 // imageless is the error of a definition without an image. It is no mistake where the
@@ -56,6 +57,9 @@ func (s *search) first(ctx context.Context) (*finding, impact.Catalog, error) {
 		}
 		var none *imageless
 		switch {
+		case errors.As(err, &none) && found != nil && found.named:
+			s.passed, s.named = append(s.passed, none), true
+			return nil, cat, s.nothing()
 		case errors.As(err, &none):
 			s.passed = append(s.passed, none)
 			for _, name := range s.names {
@@ -120,7 +124,7 @@ func (s *search) findIn(ctx context.Context, dir string) iter.Seq2[*finding, err
 			named, err = beside(ctx, s.reader, named, s.dir, s.opt)
 		}
 		if named != nil || err != nil {
-			yield(&finding{files: named, base: s.dir}, err)
+			yield(&finding{files: named, base: s.dir, named: true}, err)
 			return
 		}
 		files, err := findBake(ctx, s.reader, dir, s.opt)
@@ -188,7 +192,7 @@ func (s *search) nothing() error {
 			Cause: "no definition found: " + s.passed[0].why,
 			Hint:  "write a rebuild.yaml that names the images, or name another definition: rebuild -f FILE",
 		}
-		if len(s.opt.Files) == 0 {
+		if len(s.opt.Files) == 0 && !s.named {
 			f.Cause += ", and nothing else defines an image"
 		}
 		return missing(f)

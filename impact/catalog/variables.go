@@ -61,19 +61,12 @@ func namedByEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 		if name == "" {
 			continue
 		}
-		at, err := r.paths.resolve(dir, name)
+		src, err := r.listed(ctx, dir, name, bakeFileVariable)
 		if err != nil {
 			return nil, err
-		}
-		src, ok, err := r.try(ctx, at)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, &impact.Fault{Path: at, Cause: "no such file, but " + bakeFileVariable + " names it", Hint: "unset " + bakeFileVariable + ", or name files that are there"}
 		}
 		if k := kindOf(src); k != bakeKind && k != composeKind {
-			return nil, &impact.Fault{Path: at, Cause: "neither a bake file nor a compose file, but " + bakeFileVariable + " names it", Hint: "unset " + bakeFileVariable}
+			return nil, &impact.Fault{Path: src.path, Cause: "neither a bake file nor a compose file, but " + bakeFileVariable + " names it", Hint: "unset " + bakeFileVariable}
 		}
 		files = append(files, src)
 	}

@@ -1,0 +1,92 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/docker/buildx/util/buildflags"
+	"github.com/moby/buildkit/client"
+
+	"rebuild/impact"
+)
+
+// fits refuses an image for several platforms where the store holds one of an image: the
+// engine itself finds that out at the export, when all of them are built.
+func (b *build) fits(ctx context.Context) error {
+	platforms := b.req.Image.Platforms
+	if b.manifestStore || len(platforms) < 2 {
+		return nil
+	}
+	version, err := b.engine.Version(ctx)
+	if err != nil {
+		return err
+	}
+	return &impact.Fault{
+		Cause: fmt.Sprintf("docker engine %s without the containerd image store holds an image for one platform, not for %s", version, strings.Join(platforms, ", ")),
+		Hint:  fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0]),
+	}
+}
+
+// unkept says what an image is to have that only an engine with manifests keeps, "" for
+// most images.
+func unkept(im impact.Image) string {
+	if len(im.Attest) > 0 {
+		return "attest " + strings.Join(im.Attest, ", ")
+	}
+	for _, a := range im.Annotations {
+		if kind, _, ok := strings.Cut(a, ":"); ok && strings.Contains(kind, "index") && !strings.Contains(kind, "=") {
+			return "annotation " + a
+		}
+	}
+	return ""
+}
+
+func (b *build) refuse(ctx context.Context, what string) error {
+	// The version is for people; that it cannot be had is no second error.
+	version, _ := b.engine.Version(ctx)
+	return &Unkept{What: b.req.Image.Origin + ": " + what, Version: version}
+}
+
+// export is how the image gets to where it is used: the engine's own store, or
+// for a builder its store and, with Push, the registry. What is said of its manifest is
+// left out, with a warning, where the engine keeps none.
+func (b *build) export() (client.ExportEntry, error) {
+	attrs, err := manifestAttrs(b.req.Image)
+	if err != nil {
+		return client.ExportEntry{}, err
+	}
+	if len(attrs) > 0 && !b.manifestStore {
+		b.warnings = append(b.warnings, fmt.Sprintf("%s: this engine keeps no manifests, so this is left out", strings.Join(slices.Sorted(maps.Keys(attrs)), ", ")))
+		clear(attrs)
+	}
+	if len(b.req.Refs) > 0 {
+		attrs["name"] = strings.Join(b.req.Refs, ",")
+	}
+	if b.engine.IsBuilder() {
+		if b.req.Push && len(b.req.Refs) > 0 {
+			attrs["push"] = "true"
+		}
+		return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, nil
+	}
+	if b.manifestStore {
+		attrs["prefer-image-digest"] = "true"
+	}
+	return client.ExportEntry{Type: "moby", Attrs: attrs}, nil
+}
+
+// manifestAttrs are an image's annotations, and what else an exporter is told of it.
+func manifestAttrs(im impact.Image) (map[string]string, error) {
+	attrs := map[string]string{}
+	maps.Copy(attrs, im.Export)
+	annotations, err := buildflags.ParseAnnotations(im.Annotations)
+	if err != nil {
+		return nil, fmt.Errorf("annotations: %w", err)
+	}
+	for key, v := range annotations {
+		attrs[key.String()] = v
+	}
+	return attrs, nil
+}
