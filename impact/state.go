@@ -138,6 +138,13 @@ type StateLayer struct {
 	Inline      bool        `json:"inline,omitempty"` // as Layer.Inline
 }
 
+// TakesNothing tells whether a step has nothing to work on, as a WORKDIR right after FROM
+// scratch: BuildKit does it in each build that needs it or what stands on it. Seen on
+// engine 20.10 and buildkitd 0.34.
+func (l StateLayer) TakesNothing() bool {
+	return len(l.Inputs) == 0 && len(l.Reads) == 0 && l.From == "" && !l.Remote
+}
+
 // StateRead is a selection with the digest of what it held.
 type StateRead struct {
 	Selection

@@ -41,8 +41,9 @@ func causeText(c audit.Cause) string {
 // whyTexts say why something is not comparable, or was not compared.
 var whyTexts = map[audit.Why]string{
 	audit.InlineDocument:    "inline document, which runs each time",
+	audit.TakesNothing:      "made of nothing, so it runs each time",
 	audit.LinkCopied:        "--link, which this engine copies",
-	audit.WildcardsInLink:   "wildcards behind a link, which this engine takes for nothing",
+	audit.WildcardsInLink:   "wildcards behind a link, which old engines take for nothing",
 	audit.RunsAlways:        "runs on each build",
 	audit.ArgumentsIgnored:  "arguments left out of the comparison",
 	audit.NotBuiltHere:      "not built here before",

@@ -47,7 +47,7 @@ func TestTraceExact(t *testing.T) {
 			c := o.checkout(t)
 			p := &pusher{engine: e, dir: c.dir, file: filepath.Join(t.TempDir(), "trace")}
 			t.Chdir(c.dir) // as a hook
-			now := generate(r)
+			now := generate(r, false)
 			c.write(t, now)
 			commits := []string{p.commit(t)}
 			for range *traceEdits {

@@ -45,12 +45,26 @@ var edits = []edit{
 	{"base moved", (*generator).moveBase},
 }
 
+// bothSides is an edit of a definition that another branch edits in another way.
+const bothSides = "both sides"
+
+// definitionEdits are what both sides do.
+var definitionEdits = []edit{
+	{bothSides, (*generator).define},
+	{bothSides, (*generator).define},
+	{bothSides, func(g *generator) bool { return g.modify() && g.define() }},
+	{bothSides, func(g *generator) bool { return g.addLine() && g.define() }},
+	{bothSides, (*generator).leaveOut},
+}
+
 // gitEdits tell git something too. They are not for a repository in which more happens.
 var gitEdits = []edit{
 	{"overlooked", (*generator).overlooked},
 	{"without modes", (*generator).withoutModes},
 	{"sparse", (*generator).sparse},
 	{"branch", (*generator).branch},
+	{bothSides, func(g *generator) bool { return pick(g.Rand, definitionEdits).do(g) }},
+	{bothSides, func(g *generator) bool { return pick(g.Rand, definitionEdits).do(g) }},
 }
 
 // change makes a random edit of a copy, and names its kind.
@@ -465,8 +479,17 @@ func (g *generator) define() bool {
 	return true
 }
 
+// leaveOut takes the last image out of the definition. The others may be built on it.
+func (g *generator) leaveOut() bool {
+	if len(g.s.images) < 2 {
+		return false
+	}
+	g.s.images = g.s.images[:len(g.s.images)-1]
+	return true
+}
+
 func (g *generator) moveBase() bool {
-	if g.chance(60) { // it touches nearly every image
+	if g.s.bare || g.chance(60) { // it touches nearly every image
 		return false
 	}
 	g.s.os++

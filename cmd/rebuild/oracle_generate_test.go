@@ -36,8 +36,9 @@ var spoken = regexp.MustCompile(`^[^\x00-\x1f\x{fffd}]*$`)
 
 var oddFolders = []string{"src", "lib", "conf", "Src", "dir with space", "src/sub", "src/sub/deep", "lib/ä", ".config", "svc", "svc/app"}
 
-func generate(r *rand.Rand) *sketch {
-	g := &generator{Rand: r, s: &sketch{files: map[string]sketchFile{}, bake: r.IntN(2) == 0, note: "images"}}
+// generate makes a repository. A bare one needs a current BuildKit and no image store.
+func generate(r *rand.Rand, bare bool) *sketch {
+	g := &generator{Rand: r, s: &sketch{files: map[string]sketchFile{}, bake: r.IntN(2) == 0, note: "images", bare: bare}}
 	g.tree()
 	count := 4 + r.IntN(7) // about half of them cannot be built, and are taken out
 	for i := range count {
@@ -156,7 +157,7 @@ func (d *dockerfile) text() string {
 	if d.chance(15) && len(d.stages) > 0 {
 		d.im.Target = pick(d.Rand, d.stages)
 	}
-	if d.chance(20) {
+	if !d.s.bare && d.chance(20) {
 		d.add("ONBUILD COPY %s /onbuild/", "shared*"+" svc/")
 		if d.im.Context == "svc" {
 			d.lines[len(d.lines)-1] = "ONBUILD COPY a.txt /onbuild/"
@@ -168,6 +169,8 @@ func (d *dockerfile) text() string {
 // base is an image to build on: mostly the one before, so that chains get long.
 func (d *dockerfile) base() string {
 	switch {
+	case d.s.bare:
+		return "scratch"
 	case d.before > 0 && d.chance(60):
 		return fmt.Sprintf("$P/img%d:1", d.before-1)
 	case d.before > 0 && d.chance(40):
@@ -183,7 +186,7 @@ func (d *dockerfile) from(s int, last bool) {
 		base = pick(d.Rand, d.stages)
 	case len(d.lines) > 0 && strings.HasPrefix(d.lines[len(d.lines)-1], "ARG BASE") || s > 0 && slices.ContainsFunc(d.lines, func(l string) bool { return strings.HasPrefix(l, "ARG BASE") }) && d.chance(50):
 		base = "${BASE}"
-	case d.before > 0 && d.chance(15):
+	case d.before > 0 && !d.s.bare && d.chance(15):
 		d.im.Contexts["parent"] = fmt.Sprintf("target:img%d", d.IntN(d.before))
 		base = "parent"
 	}
@@ -226,7 +229,7 @@ func (d *dockerfile) sources() (files, folders []string) {
 // copyLine words a COPY or ADD, in JSON form when a name needs it.
 func (d *dockerfile) copyLine(flags string, to string, sources ...string) {
 	verb := pick(d.Rand, []string{"COPY", "COPY", "COPY", "copy", "ADD"})
-	if strings.Contains(flags, "--from") {
+	if strings.Contains(flags, "--from") || strings.Contains(flags, "--parents") {
 		verb = "COPY"
 	}
 	if flags != "" {
@@ -254,6 +257,15 @@ func (d *dockerfile) flags() string {
 	}
 	if d.chance(12) {
 		flags = append(flags, "--chown="+pick(d.Rand, []string{"nobody", "1:1"}))
+		if d.s.bare { // nothing knows a name
+			flags[len(flags)-1] = "--chown=1:1"
+		}
+	}
+	if d.s.bare && d.chance(35) {
+		flags = append(flags, "--exclude="+pick(d.Rand, []string{"*.md", "**/*.txt", "sub", "src/sub/deep", "[a-b].txt", "**/ü.txt", ".hidden", "none"}))
+	}
+	if d.s.bare && d.chance(35) {
+		flags = append(flags, "--parents")
 	}
 	if d.chance(5) {
 		flags = append(flags, "--link")
@@ -266,7 +278,11 @@ func (d *dockerfile) instruction() {
 	d.n++
 	to := fmt.Sprintf("/w/%d/", d.n)
 	out := fmt.Sprintf("mkdir -p /o && { cat /w/*/* /m/* 2>/dev/null; echo %d $P; } > /o/%d", d.n, d.n)
-	switch k := d.IntN(30); {
+	k := d.IntN(30)
+	if d.s.bare {
+		k = pick(d.Rand, bareInstructions)
+	}
+	switch {
 	case k < 3:
 		d.copyLine(d.flags(), to, literal(pick(d.Rand, files)))
 	case k < 5:
@@ -287,6 +303,8 @@ func (d *dockerfile) instruction() {
 		if d.im.Context == "" {
 			d.lines[len(d.lines)-1] = "COPY s*/a.txt " + to
 		}
+	case k == 12 && len(d.stages) > 0 && d.s.bare:
+		d.copyLine("--from="+pick(d.Rand, d.stages), to, pick(d.Rand, []string{"/w*", "/*"}))
 	case k == 12 && len(d.stages) > 0:
 		d.add("RUN mkdir -p /o /w/s")
 		d.copyLine("--from="+pick(d.Rand, d.stages), to, "/etc/passwd", pick(d.Rand, []string{"/w*", "/o*", "/token"}))
@@ -331,7 +349,12 @@ func (d *dockerfile) instruction() {
 		d.add("RUN --mount=type=cache,from=$P/img%d:1,source=/etc,target=/m %s", d.IntN(d.before), out)
 	case k == 28:
 		d.add("RUN --network=%s %s", pick(d.Rand, []string{"none", "default"}), out)
+	case d.s.bare:
+		d.add("LABEL l%d=one", d.n)
 	default:
 		d.add("RUN %s", out)
 	}
 }
+
+// bareInstructions are the cases of instruction that neither run anything nor need an image.
+var bareInstructions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 14, 16, 23, 24, 25}

@@ -168,6 +168,34 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*se
 	return p, report, err
 }
 
+// plan makes a plan and builds nothing.
+func (j *judge) plan(ctx context.Context, q session.Query) (*session.Planned, error) {
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder}, session.Asked, session.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Plan(ctx, q)
+}
+
+// holdSince holds a plan against a commit against the verdict of the plan against the
+// builds of that commit.
+func (v *verdict) holdSince(p *session.Planned) {
+	for i := range v.images {
+		im := &v.images[i]
+		ip := p.Plan.Image(im.plan.Name)
+		switch {
+		case im.failed != nil || im.plan.Err != nil:
+		case ip == nil:
+			im.misses = append(im.misses, miss{falseKept, im.plan.Name + ": not in the plan against a commit"})
+		case ip.Action == impact.Keep && im.changed:
+			im.misses = append(im.misses, miss{falseKept, fmt.Sprintf("%s: kept against a commit, and a build gives another image: %+v", im.plan.Name, im.plan.Reasons)})
+		case ip.Action == impact.Rebuild && im.plan.Action == impact.Keep && !im.changed:
+			im.misses = append(im.misses, miss{falseRebuilt, fmt.Sprintf("%s: rebuilt against a commit: %+v", im.plan.Name, ip.Reasons)})
+		}
+	}
+}
+
 // compare finds the misses.
 func (j *judge) compare(v *verdict, p *session.Planned, report, all *run.Report) {
 	ran := executed(p.Target, report, all)
@@ -218,6 +246,8 @@ func (j *judge) compare(v *verdict, p *session.Planned, report, all *run.Report)
 			switch {
 			case l.Inline || l.Remote && l.Line == 0:
 				lv.notComparable = "inline document"
+			case l.TakesNothing():
+				lv.notComparable = "made of nothing, so it runs each time"
 			case lp.Link:
 				lv.notComparable = "--link, a plain copy on engines before 23"
 			case remote[lp.Name]:

@@ -57,6 +57,7 @@ func (o *oracle) misses(t *testing.T, before, after *sketch, kind string) bool {
 	c := o.checkout(t)
 	c.write(t, before)
 	j := newJudge(c.dir)
+	j.builder = o.builder
 	v, err := j.judgeNow(t.Context())
 	if err != nil || len(v.misses()) > 0 || broken(v) {
 		return false
@@ -175,7 +176,7 @@ func story(before, after *sketch) string {
 // TestShrink: what is cut is cut of both states, and the story has every file.
 func TestStory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	before := generate(r)
+	before := generate(r, false)
 	after, _ := change(r, before, edits)
 	text := story(before, after)
 	for name, f := range before.files {

@@ -27,6 +27,7 @@ type sketch struct {
 	bake   bool       // defined in docker-bake.json, not in rebuild.yaml
 	note   string     // a comment in the definition
 	os     int        // which of the external base's versions there is
+	bare   bool       // images are built on nothing, with what a current BuildKit understands
 	git    [][]string // what git is told before the files are written
 }
 

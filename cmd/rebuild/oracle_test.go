@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rebuild/cmd/rebuild/session"
 	"rebuild/docker"
 	"rebuild/docker/enginetest"
 	"rebuild/impact"
@@ -24,7 +26,8 @@ var (
 )
 
 // TestOracle makes random repositories and random edits, and has BuildKit judge
-// each plan. A miss is made small and printed as a story.
+// each plan. A miss is made small and printed as a story. Where REBUILD_TEST_BUILDER is the
+// address of a current buildkitd, it judges every fourth repository.
 func TestOracle(t *testing.T) {
 	e := enginetest.Connect(t)
 	seed := *oracleSeed
@@ -40,6 +43,9 @@ func TestOracle(t *testing.T) {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			t.Parallel() // most of the time the engine waits for itself
 			o := &oracle{engine: e, busybox: busybox, tally: tally}
+			if s%4 == 0 {
+				o.builder = os.Getenv("REBUILD_TEST_BUILDER")
+			}
 			o.repository(t, s)
 		})
 	}
@@ -49,6 +55,7 @@ func TestOracle(t *testing.T) {
 type oracle struct {
 	engine  *docker.Engine
 	busybox string
+	builder string // address of the buildkitd that judges, "" for the engine
 	tally   *tally
 }
 
@@ -66,13 +73,21 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 	now, j := o.start(t, r, c)
 	for range *oracleEdits {
 		after, kind := change(r, now, slices.Concat(edits, gitEdits))
-		c.write(t, after)
+		var since *session.Planned
+		if kind == bothSides && len(now.git) == 0 {
+			since = o.since(t, r, c, j, now, after)
+		} else {
+			c.write(t, after)
+		}
 		v, err := j.judgeNow(t.Context())
 		if err != nil { // the definition cannot be planned at all
 			o.tally.refuse(kind)
 			t.Logf("%s: %v", kind, err)
 			c.write(t, now)
 			continue
+		}
+		if since != nil {
+			v.holdSince(since)
 		}
 		o.tally.add(kind, v)
 		if misses := v.misses(); len(misses) > 0 {
@@ -91,6 +106,32 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 	}
 }
 
+// since commits what now is, and on another branch the same with its definition edited in
+// another way. It plans what after changes since both were one.
+func (o *oracle) since(t *testing.T, r *rand.Rand, c *checkout, j *judge, now, after *sketch) *session.Planned {
+	t.Helper()
+	commit := func(s *sketch) {
+		c.write(t, s)
+		git(t, c.dir, "add", "-A")
+		git(t, c.dir, "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "state", "--allow-empty")
+	}
+	theirs, _ := change(r, now, definitionEdits)
+	commit(now)
+	commit(theirs)
+	git(t, c.dir, "branch", "-f", "theirs")
+	git(t, c.dir, "reset", "-q", "HEAD~1")
+	commit(now)
+	if _, err := j.judgeNow(t.Context()); err != nil { // some images are made of .git, too
+		t.Fatal(err)
+	}
+	c.write(t, after)
+	p, err := j.plan(t.Context(), session.Query{All: true, Since: "theirs"})
+	if err != nil {
+		t.Logf("plan --since: %v", err)
+	}
+	return p
+}
+
 func broken(v *verdict) bool {
 	return slices.ContainsFunc(v.images, func(im imageVerdict) bool { return im.failed != nil || im.plan.Err != nil })
 }
@@ -100,8 +141,9 @@ func broken(v *verdict) bool {
 func (o *oracle) start(t *testing.T, r *rand.Rand, c *checkout) (*sketch, *judge) {
 	t.Helper()
 	j := newJudge(c.dir)
+	j.builder = o.builder
 	for {
-		s := generate(r)
+		s := generate(r, o.builder != "")
 		for len(s.images) > 0 {
 			c.write(t, s)
 			v, err := j.judgeNow(t.Context())

@@ -108,7 +108,7 @@ func soakEnv(t *testing.T, tmp string) {
 // it: images that cannot be are taken out.
 func (s *soak) begin(t *testing.T) {
 	for s.now == nil || len(s.now.images) < 3 {
-		s.now = generate(s.r)
+		s.now = generate(s.r, false)
 		s.now.images = s.now.images[:min(len(s.now.images), soakImages)]
 		s.write(t)
 		for len(s.now.images) > 0 {

@@ -105,8 +105,9 @@ type Why string
 // Why something is not comparable, or was not compared.
 const (
 	InlineDocument    Why = "inline-document"     // it runs each time
+	TakesNothing      Why = "takes-nothing"       // nor is it made of anything: it runs each time
 	LinkCopied        Why = "link-copied"         // --link, which this engine copies
-	WildcardsInLink   Why = "wildcards-in-link"   // behind a symlink, where this engine finds nothing
+	WildcardsInLink   Why = "wildcards-in-link"   // behind a symlink, where old engines find nothing
 	RunsAlways        Why = "runs-always"         // on each build
 	ArgumentsIgnored  Why = "arguments-ignored"   // left out of the comparison
 	NotBuiltHere      Why = "not-built-here"      // before

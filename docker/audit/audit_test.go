@@ -107,6 +107,8 @@ func TestAudit(t *testing.T) {
 			seen: []impact.Digest{"f"}, layers: map[Why]int{ComparedByContent: 1}},
 		"inline document": {image: sample{states: []impact.LayerState{cac, cac}, keys: keys, ran: []int{0}, edit: layer(0, func(l *impact.StateLayer) { l.Line, l.Stage, l.Inline = 0, "", true })},
 			before: has("a", "b"), layers: map[Why]int{InlineDocument: 1}},
+		"made of nothing": {image: sample{states: []impact.LayerState{cac, cac}, keys: keys, ran: []int{0}, edit: layer(0, func(l *impact.StateLayer) { l.Inputs = nil })},
+			before: has("a", "b"), layers: map[Why]int{TakesNothing: 1}},
 		"link, copied": {image: sample{states: []impact.LayerState{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Link = true })},
 			before: has("a"), copiesLink: true, layers: map[Why]int{LinkCopied: 1}},
 		"link, merged": {image: sample{states: []impact.LayerState{cac, inv}, keys: keys, ran: []int{0, 1}, edit: layer(0, func(l *impact.StateLayer) { l.Link = true })},

@@ -276,6 +276,8 @@ func (c *comparison) whyRan(o Outcome, l impact.StateLayer, f foundation) Why {
 		return FilesEdited
 	case inline(l):
 		return InlineDocument
+	case l.TakesNothing():
+		return TakesNothing
 	case c.copiesLink && l.Link:
 		return LinkCopied
 	case f.always:
@@ -305,7 +307,7 @@ func (c *comparison) whyFound(o Outcome, l impact.StateLayer, f foundation) Why 
 		return InlineDocument
 	case c.copiesLink && l.Link:
 		return LinkCopied
-	case c.copiesLink && f.behind:
+	case f.behind:
 		return WildcardsInLink
 	case !recorded, c.killed[o.Image], c.keys[l.Key] != nil, c.past[shortKey(l.Key)]:
 		return SeenBefore
@@ -398,8 +400,9 @@ func (c *comparison) vouched(b *Build, l impact.StateLayer, f foundation) vouche
 // layers have the name of: these cannot be told apart in what BuildKit ran.
 func inline(l impact.StateLayer) bool { return l.Inline || l.Remote && l.Line == 0 }
 
-// behindLink tells of wildcards in a folder that a symlink leads to. Engines that copy
-// --link (before 23) look for matches without following it, and find none.
+// behindLink tells of wildcards in a folder that a symlink leads to. Old engines
+// look for matches without following it, and find none; current ones follow it, and find an
+// equal folder again. A plan is wide enough for both.
 func behindLink(st *impact.State, l impact.StateLayer) bool {
 	for _, r := range l.Reads {
 		fixed, wild := impact.SplitWildcards(r.Path)

@@ -170,10 +170,10 @@ func TestWildcardsBehindLink(t *testing.T) {
 		State: st, Old: has("os")["before"],
 		Predicted: &impact.ImagePlan{Layers: []impact.LayerPlan{{Index: 1, Name: st.Layers[0].Name, Step: true, State: inv}}},
 	}}
-	for _, copiesLink := range []bool{true, false} {
+	for _, copiesLink := range []bool{true, false} { // old engines, and current ones
 		a := Compare(Input{Outcomes: []Outcome{o}, CopiesLink: copiesLink})
 		checkTally(t, a)
-		if got := a.Layers.NotComparable[WildcardsInLink] == 1; got != copiesLink {
+		if a.Layers.NotComparable[WildcardsInLink] != 1 {
 			t.Errorf("%+v", a.Layers)
 		}
 	}
