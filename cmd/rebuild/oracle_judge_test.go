@@ -181,16 +181,20 @@ func (j *judge) plan(ctx context.Context, q session.Query) (*session.Planned, er
 // holdSince holds a plan against a commit against the verdict of the plan against the
 // builds of that commit.
 func (v *verdict) holdSince(p *session.Planned) {
+	commit := map[string]bool{} // images that are said to change with every commit, and what is built on them
 	for i := range v.images {
 		im := &v.images[i]
 		ip := p.Plan.Image(im.plan.Name)
+		commit[im.plan.Name] = ip != nil && slices.ContainsFunc(ip.Reasons, func(r impact.Reason) bool {
+			return r.Kind == impact.ReasonFile && r.Path == ".git" || commit[r.Image]
+		})
 		switch {
 		case im.failed != nil || im.plan.Err != nil:
 		case ip == nil:
 			im.misses = append(im.misses, miss{falseKept, im.plan.Name + ": not in the plan against a commit"})
 		case ip.Action == impact.Keep && im.changed:
 			im.misses = append(im.misses, miss{falseKept, fmt.Sprintf("%s: kept against a commit, and a build gives another image: %+v", im.plan.Name, im.plan.Reasons)})
-		case ip.Action == impact.Rebuild && im.plan.Action == impact.Keep && !im.changed:
+		case ip.Action == impact.Rebuild && im.plan.Action == impact.Keep && !im.changed && !commit[im.plan.Name]:
 			im.misses = append(im.misses, miss{falseRebuilt, fmt.Sprintf("%s: rebuilt against a commit: %+v", im.plan.Name, ip.Reasons)})
 		}
 	}
