@@ -423,7 +423,7 @@ func (g *generator) sparse() bool {
 
 // branch changes what .git holds.
 func (g *generator) branch() bool {
-	g.tell("symbolic-ref", "HEAD", fmt.Sprintf("refs/heads/b%d", g.n))
+	g.tell("symbolic-ref", "HEAD", fmt.Sprintf("refs/heads/$P-%d", g.n))
 	return true
 }
 

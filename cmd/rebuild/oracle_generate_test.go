@@ -198,6 +198,9 @@ func (d *dockerfile) from(s int, last bool) {
 		d.add("%s %s %s %s", pick(d.Rand, []string{"FROM", "from"}), base, pick(d.Rand, []string{"AS", "as"}), name)
 		defer func() { d.stages = append(d.stages, name) }()
 	}
+	if d.s.bare { // what comes is on nothing that another repository has
+		d.add("COPY <<EOF /seed\n$P\nEOF")
+	}
 }
 
 // sources lists what a COPY may name, from the context's root.

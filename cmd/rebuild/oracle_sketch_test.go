@@ -110,7 +110,7 @@ func newCheckout(t testing.TB, e *docker.Engine, busybox, dir, prefix string) *c
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	git(t, dir, "init", "-q")
+	git(t, dir, "init", "-q", "-b", prefix) // some images are made of HEAD
 	return &checkout{dir: dir, prefix: prefix, on: map[string]sketchFile{}, os: -1, engine: e, busybox: busybox}
 }
 
@@ -129,7 +129,11 @@ func (c *checkout) write(t testing.TB, s *sketch) {
 		}
 	}
 	for ; c.told < len(s.git); c.told++ {
-		git(t, c.dir, s.git[c.told]...)
+		var args []string
+		for _, a := range s.git[c.told] {
+			args = append(args, c.fill(a))
+		}
+		git(t, c.dir, args...)
 	}
 	next := s.all()
 	for _, name := range slices.Sorted(maps.Keys(c.on)) {
