@@ -18,6 +18,8 @@ import (
 	contextdocker "github.com/docker/cli/cli/context/docker"
 	"github.com/docker/cli/cli/context/store"
 	"github.com/docker/cli/opts"
+
+	"rebuild/impact/safefile"
 )
 
 // Options say which engine to talk to. The zero value is the one that the
@@ -97,7 +99,7 @@ func hostEndpoint(host, from string) (endpoint, error) {
 func loadTLS(dir string, verify bool) (*tls.Config, error) {
 	var data dockercontext.TLSData
 	for name, to := range map[string]*[]byte{"ca.pem": &data.CA, "cert.pem": &data.Cert, "key.pem": &data.Key} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		b, err := safefile.Read(filepath.Join(dir, name), safefile.Text)
 		if err != nil && (verify || !errors.Is(err, os.ErrNotExist)) {
 			return nil, fmt.Errorf("docker tls: %w", err)
 		}

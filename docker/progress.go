@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/progress/progressui"
 	digest "github.com/opencontainers/go-digest"
+
+	"rebuild/impact/safefile"
 )
 
 // Progress is the one display of all builds, BuildKit's own. Its methods may be
@@ -178,10 +179,7 @@ func newStatusTee(logFile string, show ProgressSink) (*statusTee, error) {
 	if logFile == "" {
 		return t, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(logFile), 0o755); err != nil {
-		return nil, err
-	}
-	file, err := os.Create(logFile)
+	file, err := safefile.Open(logFile, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}

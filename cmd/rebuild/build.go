@@ -93,6 +93,7 @@ func withProgress(ctx context.Context, p *terminal.Printer, mode string, do func
 	if err != nil {
 		return nil, err
 	}
+	acts(ctx)
 	report, err := do(progress)
 	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
 		p.Warn("progress: %v", closeErr)

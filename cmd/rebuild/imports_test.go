@@ -18,26 +18,28 @@ const module = "rebuild"
 // allowed are the packages of ours that each may import; imports run one way.
 var allowed = map[string][]string{
 	"watch":                {},
-	"watch/daemon":         {"watch", "impact", "docker", "docker/record", "docker/run"},
+	"watch/daemon":         {"watch", "impact", "docker", "docker/record", "docker/run", "impact/safefile"},
 	"hooks":                {},
 	"hooks/prepush":        {"hooks", "impact"},
 	"impact":               {},
-	"impact/tree":          {"impact"},
-	"impact/catalog":       {"impact"},
+	"impact/safefile":      {},
+	"impact/tree":          {"impact", "impact/safefile"},
+	"impact/catalog":       {"impact", "impact/safefile"},
 	"impact/llb":           {"impact"},
-	"docker":               {"impact", "impact/llb"},
-	"docker/record":        {"impact"},
-	"docker/audit":         {"docker/record", "impact"},
-	"docker/run":           {"docker", "docker/record", "docker/audit", "impact"},
+	"docker":               {"impact", "impact/llb", "impact/safefile"},
+	"docker/record":        {"impact", "impact/safefile"},
+	"docker/audit":         {"docker/record", "impact", "impact/safefile"},
+	"docker/run":           {"docker", "docker/record", "docker/audit", "impact", "impact/safefile"},
 	"docker/enginetest":    {"docker", "impact"},
 	"cmd/rebuild-pre-push": {"hooks"},
 	"cmd/rebuild/terminal": {},
 	"cmd/rebuild/session": {
-		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb", "impact/tree",
+		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb",
+		"impact/safefile", "impact/tree",
 	},
 	"cmd/rebuild": {
 		"cmd/rebuild/session", "cmd/rebuild/terminal", "docker", "docker/audit", "docker/record", "docker/run", "hooks", "hooks/prepush",
-		"impact", "impact/catalog", "impact/tree", "watch", "watch/daemon",
+		"impact", "impact/catalog", "impact/safefile", "impact/tree", "watch", "watch/daemon",
 	},
 }
 

@@ -7,9 +7,7 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"rebuild/cmd/rebuild/terminal"
 )
@@ -24,10 +22,7 @@ const (
 func main() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // execute is the program: it gives the exit code.

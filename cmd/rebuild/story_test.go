@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,11 +19,7 @@ var update = flag.Bool("update", false, "write what commands print into the stor
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"rebuild": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
-		},
+		"rebuild": func() { os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr)) },
 		"rebuild-pre-push": func() {
 			if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
 				panic(err)

@@ -138,6 +138,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 		how.Notice = notice
 		return watch.Run(ctx, folders, batches, how)
 	}
+	acts(ctx)
 	err = daemon.Run(ctx, o)
 	if errors.Is(err, daemon.ErrStopped) || endedBySIGTERM(ctx) {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"rebuild/docker/record"
+	"rebuild/impact/safefile"
 )
 
 // logLimit bounds the file, in bytes: a few thousand runs of a few images,
@@ -38,15 +38,12 @@ func (l *Log) Append(a *Audit) error {
 }
 
 func (l *Log) append(line []byte) error {
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
-		return err
-	}
 	done, err := l.add(line)
 	if done || err != nil {
 		return err
 	}
 	// The file is closed by now: on Windows nothing takes the place of an open one.
-	old, err := os.ReadFile(l.path)
+	old, err := safefile.Read(l.path, safefile.Record)
 	if err != nil {
 		return err
 	}
@@ -55,7 +52,7 @@ func (l *Log) append(line []byte) error {
 
 // add writes a line at the end of the file, unless the file must be written anew.
 func (l *Log) add(line []byte) (done bool, err error) {
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := safefile.Open(l.path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return false, err
 	}
@@ -101,7 +98,7 @@ func newest(old []byte, room int) []byte {
 // are damaged lines: the warning says so. A last line without its end is a run's that was
 // killed.
 func (l *Log) Read() (audits []Audit, warning string, err error) {
-	data, err := os.ReadFile(l.path)
+	data, err := safefile.Read(l.path, safefile.Record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}
@@ -186,7 +183,7 @@ func (l *Log) known(keys map[string]bool) map[string]bool {
 	if l == nil || len(keys) == 0 {
 		return found
 	}
-	data, err := os.ReadFile(l.path)
+	data, err := safefile.Read(l.path, safefile.Record)
 	if err != nil {
 		return found // a log that cannot be read knows nothing
 	}

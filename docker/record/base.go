@@ -3,8 +3,9 @@ package record
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"rebuild/impact/safefile"
 )
 
 // BaseImage is an external image as an engine has it. With those that were seen a plan
@@ -48,7 +49,7 @@ func (s *Store) PutBase(ref string, im BaseImage) error {
 // putBaseFile writes what is not there yet.
 func (s *Store) putBaseFile(name string, data []byte) error {
 	path := s.baseFile(name)
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := safefile.Read(path, safefile.Record); err == nil && string(old) == string(data) {
 		return nil
 	}
 	return ReplaceFile(path, data)
@@ -80,6 +81,6 @@ func (s *Store) BaseByID(id string) (BaseImage, bool) {
 }
 
 func (s *Store) readBaseFile(name string, into any) bool {
-	data, err := os.ReadFile(s.baseFile(name))
+	data, err := safefile.Read(s.baseFile(name), safefile.Record)
 	return err == nil && json.Unmarshal(data, into) == nil
 }

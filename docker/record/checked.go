@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // maxChecked bounds the list of checked states: some hundred pushes of large
@@ -30,7 +30,7 @@ func (s *Store) Checked() (map[impact.Digest]bool, error) {
 }
 
 func (s *Store) checkedList() ([]string, error) {
-	data, err := os.ReadFile(s.checkedFile())
+	data, err := safefile.Read(s.checkedFile(), safefile.Record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

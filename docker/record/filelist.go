@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // What a selection held, file by file, is a list that several records share. It is kept
@@ -136,7 +137,7 @@ func (s *Store) list(d impact.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	packed, err := os.ReadFile(path)
+	packed, err := safefile.Read(path, safefile.Record)
 	if err != nil {
 		return nil, fmt.Errorf("file list: %w", err)
 	}

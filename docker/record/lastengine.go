@@ -3,8 +3,9 @@ package record
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"rebuild/impact/safefile"
 )
 
 // lastEngineFile names the engine of the last run, so that a plan can be made
@@ -17,7 +18,7 @@ func LastEngineFile(dir string) string { return filepath.Join(dir, lastEngineFil
 // LastEngine is the id of the engine that the records under dir were last used
 // with, "" when there was none.
 func LastEngine(dir string) string {
-	id, err := os.ReadFile(LastEngineFile(dir))
+	id, err := safefile.Read(LastEngineFile(dir), safefile.Text)
 	if err != nil {
 		return ""
 	}
@@ -27,7 +28,7 @@ func LastEngine(dir string) string {
 // UseEngine notes the engine that a run uses.
 func UseEngine(dir, id string) error {
 	path := LastEngineFile(dir)
-	if old, err := os.ReadFile(path); err == nil && string(old) == id {
+	if old, err := safefile.Read(path, safefile.Text); err == nil && string(old) == id {
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // version is the form that records are written in. Another one is not read.
@@ -95,7 +96,7 @@ func (s *Store) path(image string) string {
 // is none either, and the warning says why.
 func (s *Store) Load(image string) (rec *Record, warning string) {
 	path := s.path(image)
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, safefile.Record)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ""
 	}
@@ -141,7 +142,7 @@ func (s *Store) LoadAll(images []string) (map[string]*Record, []string) {
 	}
 	for _, path := range s.others(images) {
 		group.Go(func() error {
-			data, err := os.ReadFile(path)
+			data, err := safefile.Read(path, safefile.Record)
 			if err != nil {
 				return nil // nobody asks for this one
 			}

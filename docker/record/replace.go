@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/moby/sys/atomicwriter"
+
+	"rebuild/impact/safefile"
 )
 
 // tempPrefix marks files that a killed process may leave (atomicwriter.New).
@@ -18,18 +20,14 @@ const tempPrefix = ".tmp-"
 // write takes that long.
 const tempAge = time.Hour
 
-// fileMode is that of what is replaced. Records hold the values of build arguments,
-// which are nobody else's business.
-const fileMode = 0o600
-
 // ReplaceFile puts a file in place of another in one step: whoever reads it, and
 // whenever the machine stops, it is the old one or the new one. Its folder is made.
 // Only its owner can read it. An error names the file.
 func ReplaceFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := safefile.Folder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if err := atomicwriter.WriteFile(path, data, fileMode); err != nil {
+	if err := atomicwriter.WriteFile(path, data, safefile.FileMode); err != nil {
 		return naming(path, err)
 	}
 	return nil

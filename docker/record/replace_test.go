@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rebuild/impact/safefile"
 )
 
 func TestReplaceFile(t *testing.T) {
@@ -21,7 +23,7 @@ func TestReplaceFile(t *testing.T) {
 		if data, err := os.ReadFile(path); err != nil || string(data) != text {
 			t.Errorf("%q %v", data, err)
 		}
-		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode() != fileMode {
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode() != safefile.FileMode {
 			t.Errorf("%v %v", info, err)
 		}
 	}

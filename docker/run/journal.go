@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 
 	"rebuild/docker"
 	"rebuild/docker/record"
+	"rebuild/impact/safefile"
 )
 
 // Journal remembers which images our own runs made on an engine, so that those
@@ -69,7 +69,7 @@ func OpenJournal(path string) (j *Journal, warning string) {
 
 // readJournal gives a journal's file; the error names it.
 func readJournal(path string) (file journalFile, err error) {
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, safefile.Record)
 	if err != nil {
 		return file, err
 	}

@@ -47,7 +47,7 @@ type Options struct {
 	Files []string
 
 	// Read reads a file outside the tree by its absolute path; nil is
-	// os.ReadFile.
+	// safefile.Read.
 	Read func(path string) ([]byte, error)
 
 	// Set are overrides as bake's --set takes them: "app.args.X=y".
@@ -89,7 +89,7 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 	}
 	_, cat, err := s.first(ctx)
 	cat.Warnings = slices.Concat(s.left, cat.Warnings)
-	return cat, err
+	return cat, opt.unshown(err)
 }
 
 // assemble makes the catalog of what was found.

@@ -55,6 +55,20 @@ func (in *input) diagnosed(d *hcl.Diagnostic) *impact.Fault {
 	return f
 }
 
+// unshown is an error without what a file says that lies outside of the repository and that
+// the user did not name: a definition that came with a clone may name any file that the user
+// can read, and logs are seen by others.
+func (o Options) unshown(err error) error {
+	var f *impact.Fault
+	if !errors.As(err, &f) || f.Line == 0 || !isAbs(f.Path) || slices.Contains(o.Files, f.Path) {
+		return err
+	}
+	return &impact.Fault{
+		Path: f.Path, Line: f.Line, Cause: "it cannot be read as a definition; what it says is not shown, as it lies outside of the repository",
+		Hint: "rebuild -f " + impact.ShellWord(f.Path),
+	}
+}
+
 // marked tells whether a JSON file begins with a byte order mark, which HCL's
 // JSON parser calls an invalid value.
 func (in *input) marked(name string) bool {

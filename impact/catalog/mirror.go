@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // mirror is where compose-go finds files. It reads those that a compose file
@@ -39,7 +40,7 @@ func newMirror(p paths) *mirror {
 
 // open makes the folder.
 func (m *mirror) open() error {
-	dir, err := os.MkdirTemp("", "rebuild-compose-")
+	dir, err := safefile.TempDir()
 	if err != nil {
 		return err
 	}

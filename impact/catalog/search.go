@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // search looks for what defines the images of a tree.
@@ -34,7 +34,7 @@ func (e *imageless) Error() string { return e.path + ": " + e.why }
 
 func newSearch(files Files, opt Options) (*search, error) {
 	if opt.Read == nil {
-		opt.Read = os.ReadFile
+		opt.Read = func(name string) ([]byte, error) { return safefile.Read(name, safefile.Text) }
 	}
 	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
 	dir, err := r.paths.resolve(".", opt.Dir)

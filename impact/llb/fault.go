@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 	"unicode"
 
@@ -29,8 +30,15 @@ func faultOf(im impact.Image, err error) error {
 	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
 		f.Line = at.Locations[0][0].Start.Line
 	}
+	if f.Line > 0 && path.IsAbs(im.Dockerfile) {
+		f.Cause, f.Hint = unshown, ""
+	}
 	return f
 }
+
+// unshown is the cause of a fault in a file outside of the repository: a definition that came
+// with a clone may name any file that the user can read, and logs are seen by others.
+const unshown = "it cannot be converted; what it says is not shown, as it lies outside of the repository"
 
 // cause is the error's text in one line, lower case at its start.
 func cause(err error) string {
@@ -63,6 +71,9 @@ func badIgnore(ctx context.Context, im impact.Image, read impact.ReadFile) *impa
 	for _, p := range ignore.Patterns {
 		if _, err := patternmatcher.New([]string{p}); err != nil {
 			text, _ := read(ctx, ignore.File) // it was read just now; without, there is no line
+			if path.IsAbs(ignore.File) {
+				return &impact.Fault{Path: ignore.File, Line: lineOf(string(text), p), Cause: unshown}
+			}
 			return &impact.Fault{Path: ignore.File, Line: lineOf(string(text), p), Cause: fmt.Sprintf("pattern %q: %v", printable(p), err)}
 		}
 	}

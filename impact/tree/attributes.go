@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // attributes tells where git converts content between its objects and files
@@ -34,7 +35,7 @@ var converting = []string{"text", "eol", "crlf", "filter", "ident", "working-tre
 func newAttributes(r *Repository, read func(context.Context, string) ([]byte, error)) *attributes {
 	a := &attributes{config: r.config, read: read}
 	for _, file := range r.AttributeFiles() {
-		if text, err := os.ReadFile(file); err == nil && mentionsConversion(text) {
+		if text, err := safefile.Read(file, safefile.Text); err == nil && mentionsConversion(text) {
 			a.every = true
 		}
 	}

@@ -3,6 +3,8 @@ package tree
 import (
 	"os"
 	"sync"
+
+	"rebuild/impact/safefile"
 )
 
 // children are the commands and temporary folders that serve one repository.
@@ -23,7 +25,7 @@ func (c *children) pipe(git program, args ...string) *pipe {
 
 // tempDir makes a folder that is removed with the repository.
 func (c *children) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "rebuild-")
+	dir, err := safefile.TempDir()
 	if err != nil {
 		return "", err
 	}

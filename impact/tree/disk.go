@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // disk is the source of what lies on the disk, as BuildKit reads it: all of it,
@@ -145,17 +146,17 @@ func (d *disk) content(ctx context.Context, path string, st stat) (impact.Digest
 			return digest, nil
 		}
 	}
-	return d.bytes(path, st)
+	return d.bytes(ctx, path, st)
 }
 
 // bytes gives the digest of a file's bytes, from the cache or by reading it.
-func (d *disk) bytes(path string, st stat) (impact.Digest, error) {
+func (d *disk) bytes(ctx context.Context, path string, st stat) (impact.Digest, error) {
 	if digest, ok := d.cache.get(path, st, 0); ok {
 		return digest, nil
 	}
 	// A file that shrinks while it is read is read again.
 	for try := 1; ; try++ {
-		digest, settled, err := d.hash(path, st)
+		digest, settled, err := d.hash(ctx, path, st)
 		if err == nil && settled {
 			d.cache.put(path, st, 0, digest)
 		}
@@ -182,8 +183,8 @@ func (e *ChangedError) Error() string { return "read " + e.Path + ": changed whi
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 // hash reads as much of a file as its stat says; one that grows meanwhile, like a
-// log, is taken as it was. Only a settled one has that stat for certain.
-func (d *disk) hash(path string, st stat) (digest impact.Digest, settled bool, err error) {
+// log, is taken as it was. Only a settled one has that stat for certain. It ends with ctx.
+func (d *disk) hash(ctx context.Context, path string, st stat) (digest impact.Digest, settled bool, err error) {
 	f, err := os.Open(d.system(path))
 	if err != nil {
 		return "", false, err
@@ -192,7 +193,7 @@ func (d *disk) hash(path string, st stat) (digest impact.Digest, settled bool, e
 	h := d.format.header(st.size)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	n, err := io.CopyBuffer(h, io.LimitReader(f, st.size), *buf)
+	n, err := io.CopyBuffer(h, io.LimitReader(interruptible{ctx, f}, st.size), *buf)
 	if err != nil {
 		return "", false, err
 	}
@@ -204,6 +205,19 @@ func (d *disk) hash(path string, st stat) (digest impact.Digest, settled bool, e
 		return "", false, err
 	}
 	return idOf(h), statOf(fi) == st, nil
+}
+
+// interruptible reads until a context ends: a file may be of any size.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(p)
 }
 
 func (d *disk) hollow(context.Context, *entry) (bool, error) { return false, nil }
@@ -227,9 +241,9 @@ func (d *disk) readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: %w", path, notRegular(fi.Mode()))
+		return nil, fmt.Errorf("read %s: %w", path, safefile.NotRegular(fi.Mode()))
 	}
-	return os.ReadFile(d.system(path))
+	return safefile.Read(d.system(path), safefile.Text)
 }
 
 // relative gives the slash path of a system path within root, if it lies there.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"rebuild/impact/safefile"
 )
 
 // ReadFile implements impact.Files. As with all else, a file that was read once, or
@@ -41,9 +43,9 @@ func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
 		if fi, err := os.Stat(name); missing(err) {
 			return nil, absentFile(p)
 		} else if err == nil && !fi.Mode().IsRegular() {
-			return nil, fmt.Errorf("read %s: %w", p, notRegular(fi.Mode()))
+			return nil, fmt.Errorf("read %s: %w", p, safefile.NotRegular(fi.Mode()))
 		}
-		return os.ReadFile(name)
+		return safefile.Read(name, safefile.Text)
 	}
 	e, err := r.named(ctx, at)
 	if err != nil {
@@ -53,11 +55,14 @@ func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
 		return nil, absentFile(p)
 	}
 	if !e.kind.IsRegular() {
-		return nil, fmt.Errorf("read %s: %w", p, notRegular(e.kind))
+		return nil, fmt.Errorf("read %s: %w", p, safefile.NotRegular(e.kind))
 	}
 	data, err := r.content(ctx, e)
 	if missing(err) {
 		return nil, absentFile(p)
+	}
+	if len(data) > safefile.Text {
+		return nil, fmt.Errorf("read %s: %w", p, safefile.TooLarge(safefile.Text))
 	}
 	return data, err
 }
@@ -150,19 +155,6 @@ func (d dirEntry) Info() (fs.FileInfo, error) {
 	}
 	return entryInfo{d.e}, nil
 }
-
-// notRegular is why something cannot be read as a file; it is fs.ErrInvalid.
-func notRegular(mode fs.FileMode) error {
-	if mode.IsDir() {
-		return notRegularError("it is a folder")
-	}
-	return notRegularError("it is no regular file")
-}
-
-type notRegularError string
-
-func (e notRegularError) Error() string        { return string(e) }
-func (e notRegularError) Is(target error) bool { return target == fs.ErrInvalid }
 
 // hides tells whether a slash path is the program's own folder or lies in it.
 func hides(state, p string) bool {

@@ -236,7 +236,7 @@ func (g *gitDisk) content(ctx context.Context, p string, st stat, tracked *index
 		return "", err
 	}
 	if !may {
-		return g.disk.bytes(p, st)
+		return g.disk.bytes(ctx, p, st)
 	}
 	v, err := attributesOf(ctx, g.check, p)
 	if err != nil {
@@ -245,7 +245,7 @@ func (g *gitDisk) content(ctx context.Context, p string, st stat, tracked *index
 	if tracked != nil && v.onlyLineEnds() {
 		// Git leaves the line ends of a file alone when its blob has CRLF already
 		// (convert.c, has_crlf_in_index), which hash-object doesn't know.
-		raw, err := g.disk.bytes(p, st)
+		raw, err := g.disk.bytes(ctx, p, st)
 		if err != nil || raw == tracked.digest() {
 			return raw, err
 		}

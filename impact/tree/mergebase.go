@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"rebuild/impact/safefile"
 )
 
 // ShallowError says that a clone's history ends before the merge base, so that
@@ -77,7 +79,7 @@ func (r *Repository) MergeBase(ctx context.Context, a, b string) (string, error)
 
 // shallowCommits are those whose parents were not fetched.
 func (r *Repository) shallowCommits() (map[string]bool, error) {
-	data, err := os.ReadFile(filepath.Join(r.CommonDir, "shallow"))
+	data, err := safefile.Read(filepath.Join(r.CommonDir, "shallow"), safefile.Record)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}

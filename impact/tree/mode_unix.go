@@ -21,4 +21,13 @@ func device(fi fs.FileInfo) string {
 	return fmt.Sprint(st.Rdev)
 }
 
+// fileSystem tells the file systems of files apart.
+func fileSystem(fi fs.FileInfo) uint64 {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(st.Dev)
+}
+
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }

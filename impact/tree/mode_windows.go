@@ -12,4 +12,6 @@ func realMode(fi fs.FileInfo) fs.FileMode {
 
 func device(fs.FileInfo) string { return "" }
 
+func fileSystem(fs.FileInfo) uint64 { return 0 }
+
 func isNotDir(error) bool { return false }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"rebuild/impact/safefile"
 )
 
 // objects reads a repository's commits. It is the one seam between this package
@@ -111,7 +113,7 @@ func (r *Repository) MayReplace() bool {
 			return true
 		}
 	}
-	packed, err := os.ReadFile(filepath.Join(r.CommonDir, "packed-refs"))
+	packed, err := safefile.Read(filepath.Join(r.CommonDir, "packed-refs"), safefile.Record)
 	return err == nil && strings.Contains(string(packed), " refs/replace/")
 }
 

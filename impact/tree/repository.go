@@ -108,11 +108,35 @@ func openError(dir string, err error) error {
 	}
 	switch {
 	case strings.Contains(e.stderr, "not a git repository"):
+		if at := gitAbove(dir); at != "" {
+			return &impact.Fault{Path: at, Cause: "git cannot read it: " + strings.TrimSpace(e.stderr), Hint: "git -C " + impact.ShellWord(filepath.Dir(at)) + " status"}
+		}
 		return fmt.Errorf("%s: %w", dir, ErrNotRepository)
 	case strings.Contains(e.stderr, "dubious ownership"):
 		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + impact.ShellWord(dir)}
 	}
 	return fmt.Errorf("%s: %w", dir, err)
+}
+
+// gitAbove is the nearest .git in a folder or above it, "" where there is none: git does not
+// say whether it found nothing, or what it cannot read. As git does, it does not look beyond
+// GIT_CEILING_DIRECTORIES, nor into another file system (setup.c).
+func gitAbove(dir string) string {
+	ceilings := filepath.SplitList(os.Getenv("GIT_CEILING_DIRECTORIES"))
+	here, err := os.Stat(dir)
+	for err == nil {
+		at := filepath.Join(dir, ".git")
+		if _, err := os.Lstat(at); err == nil {
+			return at
+		}
+		up := filepath.Dir(dir)
+		fi, err := os.Stat(up)
+		if err != nil || up == dir || slices.Contains(ceilings, up) || fileSystem(fi) != fileSystem(here) {
+			return ""
+		}
+		dir = up
+	}
+	return ""
 }
 
 // Close ends the git commands that the repository's trees use. A tree must not

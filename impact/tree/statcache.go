@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // statCache remembers the digests of files that were read, with the stats that
@@ -58,7 +58,7 @@ func loadStatCache(dir, name, mark string, f format) *statCache {
 	}
 	c.file = filepath.Join(dir, name)
 	c.moment = clock(dir)
-	if data, err := os.ReadFile(c.file); err == nil {
+	if data, err := safefile.Read(c.file, safefile.Record); err == nil {
 		c.old = c.decode(string(data))
 	}
 	c.used = make([]bool, len(c.old))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rebuild/impact/safefile"
 )
 
 // Temporary files in the folder of the stat cache begin with one of these.
@@ -58,7 +60,7 @@ func naming(file string, err error) error {
 // clock asks the file system for the time, because a server's may differ from
 // ours. Zero when the folder can't be written.
 func clock(dir string) time.Time {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := safefile.Folder(dir); err != nil {
 		return time.Time{}
 	}
 	f, err := os.CreateTemp(dir, clockPrefix+"*")

@@ -7,8 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
+
+	"rebuild/impact/safefile"
 )
 
 // readyPoll is how soon a daemon in the background is seen to answer.
@@ -61,10 +62,7 @@ func startChild(output string, args, env []string) (*exec.Cmd, *os.File, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
-		return nil, nil, err
-	}
-	out, err := os.Create(output)
+	out, err := safefile.Open(output, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,6 +28,7 @@ import (
 	"rebuild/docker"
 	"rebuild/docker/run"
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 	"rebuild/watch"
 )
 
@@ -121,7 +122,7 @@ func Run(ctx context.Context, o Options) error {
 		defer o.Listener.Close() // mostly it is already
 	}
 	// Markers of the daemon before are nobody's.
-	if err := errors.Join(os.RemoveAll(o.Marks), os.MkdirAll(o.Marks, 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(o.Marks), safefile.Folder(o.Marks)); err != nil {
 		return fmt.Errorf("markers: %w", err)
 	}
 	ctx, stop := context.WithCancelCause(ctx)

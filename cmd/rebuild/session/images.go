@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"rebuild/impact"
 	"rebuild/impact/catalog"
+	"rebuild/impact/safefile"
 	"rebuild/impact/tree"
 )
 
@@ -34,7 +34,7 @@ func (s *Session) catalog(ctx context.Context, q Query, t tree.Tree, volatile bo
 // readOutside reads a definition that lies outside of the tree.
 func (s *Session) readOutside(name string) ([]byte, error) {
 	s.noteOutside()
-	return os.ReadFile(name)
+	return safefile.Read(name, safefile.Text)
 }
 
 // definitionPath is a definition's path as the catalog takes it: from the tree's root

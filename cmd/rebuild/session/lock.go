@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"rebuild/impact/safefile"
 )
 
 // Holder is the process that has the lock.
@@ -48,10 +51,10 @@ func (s *Session) WatchLock() string { return filepath.Join(s.State, "watch.lock
 // told once, and the lock waited for until ctx ends. The system frees the lock
 // when its process ends, however that happens.
 func Lock(ctx context.Context, path string, wait bool, onWait func(Holder)) (release func() error, err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := safefile.Folder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	lock := flock.New(path)
+	lock := flock.New(path, flock.SetPermissions(safefile.FileMode))
 	got, err := lock.TryLock()
 	if err == nil && !got {
 		holder := readHolder(path)
@@ -93,16 +96,20 @@ func writeHolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(holderPath(path), data, 0o644)
+	return safefile.Write(holderPath(path), data)
 }
 
-// command is the program with its first words, enough to tell runs apart.
+// command is the program with its first words, enough to tell runs apart. Values are
+// nobody else's business: of NAME=VALUE the name is left.
 func command() string {
 	const words = 6
 	text := filepath.Base(os.Args[0])
 	for i, arg := range os.Args[1:] {
 		if i == words {
 			return text + " …"
+		}
+		if name, _, ok := strings.Cut(arg, "="); ok {
+			arg = name + "=…"
 		}
 		text += " " + arg
 	}
@@ -111,7 +118,7 @@ func command() string {
 
 func readHolder(path string) Holder {
 	var h Holder
-	data, err := os.ReadFile(holderPath(path))
+	data, err := safefile.Read(holderPath(path), safefile.Text)
 	if err == nil {
 		err = json.Unmarshal(data, &h)
 	}
