@@ -6,9 +6,9 @@ import (
 )
 
 // replaceFile puts a file in place of another in one step: whoever reads it never
-// finds half of one.
+// finds half of one. Its folder is made, for those who may read the file.
 func replaceFile(path string, data []byte, mode os.FileMode) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), mode|0o700); err != nil {
 		return err
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")

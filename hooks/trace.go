@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"os"
 )
 
 // Trace is what the check of a commit read, found or not. A push whose commits do not
@@ -32,7 +31,7 @@ type Stamp struct {
 
 // StampOf looks at a file.
 func StampOf(path string) (Stamp, error) {
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Stamp{Path: path}, nil

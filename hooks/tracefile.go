@@ -26,7 +26,7 @@ const (
 // Write puts the trace into a file in one step, and takes the oldest of its folder
 // away.
 func (t *Trace) Write(file string) error {
-	if err := replaceFile(file, t.text(), 0o644); err != nil {
+	if err := replaceFile(file, t.text(), 0o600); err != nil {
 		return err
 	}
 	return prune(filepath.Dir(file))
@@ -77,7 +77,7 @@ func prune(dir string) error {
 
 // ReadTrace reads what Write wrote. The error is fs.ErrNotExist when there is none.
 func ReadTrace(file string) (*Trace, error) {
-	data, err := os.ReadFile(file)
+	data, err := readRegular(file)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,9 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 		}
 		return nil
 	}
+	if err := consent(ctx, p, s, planned); err != nil {
+		return err
+	}
 	if mode != quiet {
 		announce(p, planned.Plan)
 	}

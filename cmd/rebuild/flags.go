@@ -81,6 +81,7 @@ func (f *flags) what(cmd *cobra.Command) {
 	p.Var(&word{&f.said.Since}, "since", "what changed since the merge base of `REV` and HEAD")
 	p.BoolVar(&f.said.NoCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.said.Pull, "pull", false, "ask registries for newer base images")
+	p.StringArrayVar(&f.said.Allow, "allow", nil, "give builds a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
 }
 
 // some declares which phases are planned, and how many images are built at once.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact"
 	"rebuild/watch/daemon"
 )
 
@@ -50,6 +51,8 @@ type imageDocument struct {
 	Built   *time.Time        `json:"built,omitempty"`
 	Failure *failureDocument  `json:"failure,omitempty"`
 
+	Unallowed string `json:"unallowed,omitempty"` // a command that is not run, since nobody allowed it
+
 	// The cause as data.
 	Waits *daemon.Waits `json:"waits,omitempty"`
 	Why   *daemon.Cause `json:"why,omitempty"`
@@ -65,7 +68,7 @@ func newStatusDocument(s daemon.Status) statusDocument {
 	for i, im := range s.Images {
 		d.Images[i] = imageDocument{
 			Name: im.Name, Tags: im.Tags, State: im.State, Cause: imageCause(im), Layer: im.Layer,
-			Elapsed: im.Elapsed, Left: im.Left, Built: im.Built, Waits: im.Waits, Why: im.Cause,
+			Elapsed: im.Elapsed, Left: im.Left, Built: im.Built, Waits: im.Waits, Why: im.Cause, Unallowed: im.Unallowed,
 		}
 		if f := im.Failure; f != nil {
 			d.Images[i].Failure = &failureDocument{placeOf(f.File, f.Line), *f}
@@ -91,6 +94,11 @@ func printStatus(p *terminal.Printer, s daemon.Status, now time.Time) {
 		rows = append(rows, []string{name(im.Name), string(im.State), imageLine(im, now)})
 	}
 	p.Table("", rows)
+	for _, im := range s.Images {
+		if im.Unallowed != "" {
+			p.Answer("%s: on_success waits until it is allowed (rebuild allow %s): %s", name(im.Name), impact.ShellWord(im.Name), terminal.Plain(im.Unallowed))
+		}
+	}
 	for _, im := range s.Images {
 		if im.Failure == nil || len(im.Failure.Log) == 0 {
 			continue

@@ -120,6 +120,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	o := daemon.Options{
 		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
 		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
+		Allows:   func(image, line string) bool { return commandAllowed(s, image, line) },
 		Document: func(st daemon.Status) any { return terminal.Exact(newStatusDocument(st)) },
 		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}

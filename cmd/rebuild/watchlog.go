@@ -10,6 +10,7 @@ import (
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/docker/run"
+	"rebuild/impact"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
 )
@@ -64,6 +65,8 @@ func (l *watchLog) event(e daemon.Event) {
 		l.log.Info().Msg("goes on")
 	case daemon.CommandRan:
 		l.commandRan(e)
+	case daemon.CommandUnallowed:
+		l.log.Warn().Str("image", e.Image).Msgf("%s: on_success is not run until it is allowed: rebuild allow %s", e.Image, impact.ShellWord(e.Image))
 	case daemon.Warning:
 		l.log.Warn().Msg(e.Text)
 	}

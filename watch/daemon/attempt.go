@@ -76,6 +76,7 @@ func (l *loop) adopt(ctx context.Context, a *attempt) {
 		l.newest.release()
 	}
 	l.newest, l.good = a, &a.Target.Catalog
+	l.tellUnallowed(*l.good)
 	l.findWaiting()
 	l.ready = true
 	l.carryOut(ctx)

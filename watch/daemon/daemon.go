@@ -46,6 +46,9 @@ type Options struct {
 	// Watch is watch.Run: it sends batches until ctx ends, tells notice how it watches,
 	// and closes batches.
 	Watch func(ctx context.Context, folders <-chan []string, batches chan<- watch.Batch, notice func(watch.Mode)) error
+	// Allows tells whether a command of the definition may be run at all; nil: each may.
+	Allows func(image, line string) bool
+
 	// Command runs a command of the definition (on_success), and gives the last lines
 	// that it printed. Nil: none is run.
 	Command func(ctx context.Context, c Command) (output []string, err error)

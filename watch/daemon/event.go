@@ -79,6 +79,10 @@ type (
 		Output  []string // its last lines
 	}
 
+	// CommandUnallowed says that a command after builds of an image is not run, since nobody
+	// allowed this text, once for each text.
+	CommandUnallowed struct{ Image, Line string }
+
 	// Warning is one of a planning or a run, once until it has gone and come back.
 	Warning struct{ Text string }
 )
@@ -101,4 +105,5 @@ func (CutOff) event()           {}
 func (Paused) event()           {}
 func (Resumed) event()          {}
 func (CommandRan) event()       {}
+func (CommandUnallowed) event() {}
 func (Warning) event()          {}

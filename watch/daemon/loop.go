@@ -57,6 +57,8 @@ type loop struct {
 	stuck   error // why the last run could not begin or go on
 	news    news
 
+	unallowed map[string]string // commands of which was said that they are not run, by image
+
 	waiters []*waiter
 }
 

@@ -52,7 +52,7 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 			l.waiting[o.Image] = waiting{o.State, WaitsRestless}
 		}
 		l.Events(Built{o, cause})
-		if im, ok := l.newest.Target.Catalog.Image(o.Image); ok && im.OnSuccess != "" {
+		if im, ok := l.newest.Target.Catalog.Image(o.Image); ok && im.OnSuccess != "" && l.allows(im) {
 			l.commands.add(Command{Image: o.Image, Tags: im.Tags, ImageID: o.Result.ImageID, Line: im.OnSuccess})
 		}
 	case run.CutOff:

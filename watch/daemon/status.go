@@ -51,6 +51,9 @@ type ImageStatus struct {
 	Left    *float64   `json:"left_s,omitempty"`    // of its build, estimated
 	Built   *time.Time `json:"built,omitempty"`     // last, with success
 	Failure *Failure   `json:"failure,omitempty"`
+
+	// Unallowed is the command after its builds that is not run, since nobody allowed it.
+	Unallowed string `json:"unallowed,omitempty"`
 }
 
 // ImageState is the state of an image.
@@ -144,6 +147,9 @@ func (l *loop) imageStatus(ip *impact.ImagePlan) ImageStatus {
 	}
 	if at, ok := l.builtAt[ip.Name]; ok {
 		im.Built = &at
+	}
+	if line, ok := l.unallowed[ip.Name]; ok && !l.Allows(ip.Name, line) {
+		im.Unallowed = line
 	}
 	f, failed := l.failed[ip.Name]
 	b := l.builds[ip.Name]

@@ -34,6 +34,7 @@ type Query struct {
 	At    string // the revision that is the target; "": the working tree
 
 	// How it is built.
+	Allow               []string // privileges for every image, as catalog.Privileges words them
 	NoCache, Pull, Push bool
 	FailFast            bool // the first failure stops the run
 	Slots               int  // images that are built at once

@@ -84,6 +84,13 @@ func (r *requests) request(ctx context.Context, name string) (docker.Request, er
 	if !ok {
 		return docker.Request{}, fmt.Errorf("image %s is not in the definition any more", name)
 	}
+	// The one gate: no engine is handed anything of an image before this.
+	switch refused, err := r.s.unallowed(im, r.query); {
+	case err != nil:
+		return docker.Request{}, err
+	case refused != nil:
+		return docker.Request{}, refused.Fault()
+	}
 	// BuildKit pulls all bases of a Dockerfile or none, and an image of this repository
 	// is in no registry.
 	im.Pull = (im.Pull || r.query.Pull) && len(r.states.States[name].Parents) == 0
@@ -195,8 +202,11 @@ func (r *requests) settled(ctx context.Context, name string, since time.Time) (b
 			return false, nil
 		}
 		r.mu.Lock()
-		given := r.texts[name]
+		given, built := r.texts[name]
 		r.mu.Unlock()
+		if !built { // it was refused before
+			return true, nil
+		}
 		if !bytes.Equal(given, slices.Concat(text, []byte{0}, ignore)) {
 			return false, nil
 		}
