@@ -117,6 +117,8 @@ func (b *bed) snapshot() *impact.Snapshot {
 			}
 			if n := len(st.Layers); n > 0 {
 				l.Inputs = []int{n - 1}
+			} else if l.From == "" { // a step that takes nothing runs each time
+				l.Reads = []impact.StateRead{{Selection: impact.Selection{Context: "."}}}
 			}
 			l.Op, l.Key, l.OwnKey = key, key, key
 			st.Layers = append(st.Layers, l)
