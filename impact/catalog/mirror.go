@@ -95,16 +95,30 @@ func (m *mirror) worded(text string) string {
 	return text
 }
 
+// write writes a file of the folder, and nothing outside of it, whatever the name is.
+func (m *mirror) write(name string, data []byte) error {
+	root, err := os.OpenRoot(filepath.FromSlash(m.prefix))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	rel, err := filepath.Rel(root.Name(), name)
+	if err == nil {
+		err = root.MkdirAll(filepath.Dir(rel), 0o700)
+	}
+	if err == nil {
+		err = root.WriteFile(rel, data, 0o600)
+	}
+	return err
+}
+
 // put writes a file, and what its text refers to in plain words.
 func (m *mirror) put(ctx context.Context, r *reader, src source, dir string) error {
 	name := m.host(src.path)
 	if _, err := os.Lstat(name); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(name, src.data, 0o600); err != nil {
+	if err := m.write(name, src.data); err != nil {
 		return err
 	}
 	if path.Base(src.path) == ".env" {

@@ -82,11 +82,15 @@ func (c *checkout) place(ctx context.Context, f *filters, dir string) error {
 		if err != nil {
 			return false, err
 		}
-		file := filepath.Join(f.git.dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		root, err := os.OpenRoot(f.git.dir) // whatever a commit's names are, nothing is written outside of it
+		if err != nil {
 			return false, err
 		}
-		return true, os.WriteFile(file, text, 0o666)
+		defer root.Close()
+		if err := root.MkdirAll(filepath.FromSlash(dir), 0o700); err != nil {
+			return false, err
+		}
+		return true, root.WriteFile(filepath.FromSlash(name), text, 0o600)
 	})
 	return err
 }

@@ -143,7 +143,7 @@ func (r *Repository) openObjects() objects {
 // into git's own, git does not check out either (read-cache.c, verify_path).
 func plain(name string) bool {
 	switch {
-	case name == "", name == ".", name == "..", strings.EqualFold(name, ".git"), strings.Contains(name, "/"):
+	case name == "", name == ".", name == "..", strings.Contains(name, "/"), dotGitOnNTFS(name), dotGitOnHFS(name):
 		return false
 	}
 	return filepath.Separator != '\\' || !strings.ContainsAny(name, `\:`)

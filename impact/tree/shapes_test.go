@@ -304,7 +304,7 @@ func TestPartialCloneOffline(t *testing.T) {
 // TestUnplainNames: a tree object that leads out of its folder, or into git's own, is an
 // error, and nothing is written by it.
 func TestUnplainNames(t *testing.T) {
-	for _, name := range []string{"..", ".", ".git", ".GIT", "a/b"} {
+	for _, name := range []string{"..", ".", ".git", ".GIT", "a/b", ".git.", ".Git  ", "git~1", "GIT~1. .", ".git::$INDEX_ALLOCATION", ".git\\x", ".g\u200cit", "\ufeff.GIT"} {
 		r := newRepo(t).write(map[string]string{"f": "* text\n"})
 		blob := r.git("hash-object", "-w", "f")
 		id, err := hex.DecodeString(blob)
@@ -319,6 +319,15 @@ func TestUnplainNames(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "is not a plain name") {
 				t.Errorf("%q: the error is %v", name, err)
 			}
+		}
+	}
+}
+
+// TestPlainNames: what only looks like git's own folder is a name like any other.
+func TestPlainNames(t *testing.T) {
+	for _, name := range []string{".gitx", ".git-blame", ".gitignore", "git~2", "git", "x.git", ".git~1", "...", "git~1x", "\u200c"} {
+		if !plain(name) {
+			t.Errorf("%q is refused", name)
 		}
 	}
 }
