@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
@@ -28,6 +29,10 @@ type Options struct {
 	Host    string // as DOCKER_HOST
 	Context string // as DOCKER_CONTEXT
 	Builder string // address of a buildkitd, instead of an engine
+
+	// Timeout is how long the engine may take until it begins to answer; 0: AnswersWithin.
+	// A build takes as long as it takes.
+	Timeout time.Duration
 }
 
 // endpoint is where an engine listens, and how it is dialed.

@@ -8,6 +8,7 @@ package docker
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -47,6 +48,7 @@ var (
 // Options.Builder). Its methods may be called concurrently.
 type Engine struct {
 	endpoint endpoint
+	silence  silence
 	api      *client.Client // nil for a builder
 	config   *configfile.ConfigFile
 
@@ -66,6 +68,7 @@ func Connect(_ context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
+	timeout := cmp.Or(o.Timeout, AnswersWithin)
 	if o.Builder != "" {
 		ep, err := builderEndpoint(o.Builder)
 		if err != nil {
@@ -77,30 +80,24 @@ func Connect(_ context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := client.NewClientWithOpts(ep.clientOpts(cfg)...)
+	api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
 	if err != nil {
 		return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
 	}
-	return &Engine{endpoint: ep, api: api, config: cfg}, nil
+	return &Engine{endpoint: ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
 }
 
-func (ep endpoint) clientOpts(cfg *configfile.ConfigFile) []client.Opt {
-	var list []client.Opt
+func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration) []client.Opt {
+	transport := &http.Transport{ResponseHeaderTimeout: timeout}
+	list := []client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}
 	switch {
 	case ep.dial != nil:
-		list = append(list,
-			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: ep.dial}}),
-			client.WithHost(ep.url), client.WithDialContext(ep.dial))
+		transport.DialContext = ep.dial
+		list = append(list, client.WithHost(ep.url), client.WithDialContext(ep.dial))
 	case ep.tls != nil:
-		list = append(list,
-			client.WithHTTPClient(&http.Client{
-				Transport: &http.Transport{
-					TLSClientConfig: ep.tls,
-					DialContext:     (&net.Dialer{KeepAlive: 30 * time.Second, Timeout: 30 * time.Second}).DialContext,
-				},
-				CheckRedirect: client.CheckRedirect,
-			}),
-			client.WithHost(ep.host))
+		transport.TLSClientConfig = ep.tls
+		transport.DialContext = (&net.Dialer{KeepAlive: 30 * time.Second, Timeout: timeout}).DialContext
+		list = append(list, client.WithHost(ep.host))
 	default:
 		list = append(list, client.WithHost(ep.host))
 	}
@@ -168,6 +165,9 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.info == nil {
+		if err := e.meet(ctx); err != nil {
+			return nil, e.failed(ctx, "docker info", err)
+		}
 		info, err := e.api.Info(ctx)
 		if err != nil {
 			return nil, e.failed(ctx, "docker info", whole(err))
@@ -181,6 +181,9 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 func (e *Engine) Images(ctx context.Context) (Images, error) {
 	if e.IsBuilder() {
 		return Images{}, nil
+	}
+	if err := e.meet(ctx); err != nil {
+		return Images{}, e.failed(ctx, "list images", err)
 	}
 	list, err := e.api.ImageList(ctx, image.ListOptions{})
 	if err != nil {
@@ -303,7 +306,10 @@ func (e *Engine) push(ctx context.Context, ref string, report func(id, status st
 
 // hijack opens a raw connection to one of the engine's endpoints.
 func (e *Engine) hijack(ctx context.Context, path, proto string, meta map[string][]string) (net.Conn, error) {
-	return e.api.DialHijack(ctx, path, proto, meta)
+	if err := e.meet(ctx); err != nil {
+		return nil, err
+	}
+	return e.silence.within(ctx, func() (net.Conn, error) { return e.api.DialHijack(ctx, path, proto, meta) })
 }
 
 // ping tells whether the engine is there.
@@ -342,9 +348,9 @@ func (e *Engine) failed(ctx context.Context, what string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
-	case client.IsErrConnectionFailed(err), errors.Is(err, errNoEngine), strings.Contains(err.Error(), httpsServer),
+	case client.IsErrConnectionFailed(err), errors.Is(err, errNoEngine), errors.Is(err, errSilent), strings.Contains(err.Error(), httpsServer),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
-		return e.endpoint.unreachable(err)
+		return e.endpoint.unreachable(e.silence.worded(err))
 	case cerrdefs.IsNotFound(err):
 		return fmt.Errorf("%s: %w", what, ErrNoImage)
 	case cerrdefs.IsConflict(err):

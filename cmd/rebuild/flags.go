@@ -14,6 +14,7 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/docker"
 )
 
 // flags are what the command line says. Each verb declares those that it takes.
@@ -55,6 +56,7 @@ func (f *flags) where(p *pflag.FlagSet) {
 	p.StringArrayVarP(&f.said.Files, "file", "f", nil, "read the definition `FILE` (may be repeated)")
 	p.StringVarP(&f.place.Host, "host", "H", "", "the engine's socket, as docker's `HOST`")
 	p.StringVar(&f.place.Context, "context", "", "docker's `CONTEXT` to use")
+	p.DurationVar(&f.place.Timeout, "engine-timeout", docker.AnswersWithin, "give up on an engine that does not begin to answer for `TIME`")
 	p.StringVar(&f.place.Builder, "builder", "", "the `ADDRESS` of a buildkitd to use instead of the engine")
 }
 

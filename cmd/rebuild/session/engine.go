@@ -62,7 +62,7 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 	if use == NoEngine {
 		return nil
 	}
-	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builder: s.place.Builder})
+	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builder: s.place.Builder, Timeout: s.place.Timeout})
 	if err != nil {
 		return err
 	}

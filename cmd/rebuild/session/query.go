@@ -1,6 +1,8 @@
 package session
 
 import (
+	"time"
+
 	"rebuild/impact"
 )
 
@@ -9,6 +11,7 @@ import (
 type Place struct {
 	Dir                    string // a folder of the repository
 	Host, Context, Builder string // as docker.Options
+	Timeout                time.Duration
 }
 
 // Query says what is asked of a session. It is made once, and nothing changes it.
