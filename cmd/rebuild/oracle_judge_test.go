@@ -333,9 +333,10 @@ func (v *verdict) holdAudit(report *run.Report) {
 // onlyWhenRun tells of a failure that shows only when a step is executed: a
 // command's, and a wildcard that matches nothing in a folder of which nothing else
 // is read, so that it does not travel. Found in the cache, both succeed. Nor does a
-// plan ask a registry whether it has a base image that the engine lacks.
+// plan ask a registry whether it has a base image that the engine lacks. Engines word what
+// did not travel in two ways.
 func onlyWhenRun(err error) bool {
-	return slices.ContainsFunc([]string{"exit code", "failed to do request", "buildkit-mount", "parent"}, func(part string) bool { return strings.Contains(err.Error(), part) }) ||
+	return slices.ContainsFunc([]string{"exit code", "failed to do request", "buildkit-mount", "lstat /", "parent"}, func(part string) bool { return strings.Contains(err.Error(), part) }) ||
 		missingBelow.MatchString(err.Error())
 }
 
