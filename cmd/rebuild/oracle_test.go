@@ -74,7 +74,7 @@ func (o *oracle) repository(t *testing.T, seed uint64) {
 	for range *oracleEdits {
 		after, kind := change(r, now, slices.Concat(edits, gitEdits))
 		var since *session.Planned
-		if kind == bothSides && len(now.git) == 0 {
+		if kind == bothSides && c.told == 0 { // git looks at everything
 			since = o.since(t, r, c, j, now, after)
 		} else {
 			c.write(t, after)
