@@ -9,7 +9,6 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
-	"rebuild/docker"
 	"rebuild/docker/run"
 	"rebuild/impact"
 )
@@ -55,9 +54,16 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 	if mode != quiet {
 		announce(p, planned.Plan)
 	}
-	report, err := withProgress(ctx, p, mode, func(progress *docker.Progress) (*run.Report, error) { return s.Run(ctx, planned, progress) })
+	view := newRunView(p, mode, planned, q.Slots)
+	report, err := view.show(ctx, func(shown session.Shown) (*run.Report, error) { return s.Run(ctx, planned, shown) })
 	if report != nil {
-		printReport(p, planned, report, time.Since(begun), mode == quiet)
+		warnOf(p, report)
+	}
+	if report != nil && ctx.Err() != nil {
+		return interrupted{err, interruptedText(planned.Plan, report)}
+	}
+	if report != nil && mode != quiet {
+		printSummary(p, planned, report, time.Since(begun))
 	}
 	faults := f.strict && report != nil && printFaults(p, report.Audit)
 	switch {
@@ -69,8 +75,11 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 	return nil
 }
 
-// quiet is the way of showing builds that shows nothing but failures.
-const quiet = "quiet"
+// The ways of showing builds that are not BuildKit's own.
+const (
+	auto  = "auto"  // what goes on; to a terminal below all else, elsewhere a line a fact
+	quiet = "quiet" // nothing but failures
+)
 
 // progressMode is how builds are shown: the flag, else what docker's own builds
 // take it from.
@@ -78,26 +87,13 @@ func progressMode(flag string) (string, error) {
 	mode := flag
 	if mode == "" {
 		if mode = os.Getenv("BUILDKIT_PROGRESS"); mode == "" {
-			return "auto", nil
+			return auto, nil
 		}
 		if mode == "rawjson" {
 			mode = "json"
 		}
 	}
-	return mode, oneOf("progress", mode, "auto", "tty", "plain", "json", quiet)
-}
-
-// withProgress shows the builds of a run.
-func withProgress(ctx context.Context, p *terminal.Printer, mode string, do func(*docker.Progress) (*run.Report, error)) (*run.Report, error) {
-	progress, err := docker.NewProgress(p.Err, mode, terminal.Plain)
-	if err != nil {
-		return nil, err
-	}
-	report, err := do(progress)
-	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
-		p.Warn("progress: %v", closeErr)
-	}
-	return report, err
+	return mode, oneOf("progress", mode, auto, "tty", "plain", "json", quiet)
 }
 
 // lockRun makes this the only run of the repository. When another had to end first, what

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,17 +11,9 @@ import (
 	"rebuild/impact"
 )
 
-// printReport says what became of a run: the failures with their last log lines
-// on stderr, the summary on stdout.
-func printReport(p *terminal.Printer, planned *session.Planned, r *run.Report, took time.Duration, quiet bool) {
-	for _, o := range r.Outcomes {
-		if o.Status == run.Failed {
-			printFailure(p, planned, r, o)
-		}
-	}
-	for _, s := range r.Warnings {
-		p.Warn("%s", s)
-	}
+// warnOf says what a run had to say beside its outcomes.
+func warnOf(p *terminal.Printer, r *run.Report) {
+	p.WarnAll(r.Warnings)
 	for _, o := range r.Outcomes {
 		if o.Edited {
 			p.Warn("files of %s were edited while it was built: the next run builds it again", o.Image)
@@ -34,38 +24,42 @@ func printReport(p *terminal.Printer, planned *session.Planned, r *run.Report, t
 			}
 		}
 	}
-	if !quiet {
-		printSummary(p, planned, r, took)
-	}
 }
 
-// printFailure writes a failure in the form that people grep for.
-func printFailure(p *terminal.Printer, planned *session.Planned, r *run.Report, o run.Outcome) {
-	f := o.Failure(planned.Plan.Image(o.Image))
-	for _, line := range f.Log {
-		p.Message("  | %s", terminal.LogLine(line))
+// interruptedText says in one line what of a plan was finished, and what was not.
+func interruptedText(plan *impact.Plan, r *run.Report) string {
+	var done, failed, left []string
+	for _, image := range plan.Rebuilds() {
+		o := r.Outcome(image)
+		switch {
+		case o != nil && (o.Status == run.Built || o.Status == run.CutOff || o.Status == run.Kept):
+			done = append(done, image)
+		case o != nil && o.Status == run.Failed:
+			failed = append(failed, image)
+		default:
+			left = append(left, image)
+		}
 	}
-	p.Message("[FAILED] %s", strings.Join(slices.DeleteFunc([]string{name(o.Image), placeText(f.File, f.Line), f.What}, func(s string) bool { return s == "" }), "  "))
-	if f.Cause != "" {
-		p.Message("[INFO] cause: %s", f.Cause)
+	parts := []string{fmt.Sprintf("%d of %d finished%s", len(done), len(plan.Rebuilds()), someNames(" (", done, ")"))}
+	if len(failed) > 0 {
+		parts = append(parts, "failed "+someNames("", failed, ""))
 	}
-	if f.LogFile != "" {
-		p.Message("[INFO] whole log: %s", f.LogFile)
+	if len(left) > 0 {
+		parts = append(parts, "not "+someNames("", left, ""))
 	}
-	if r.Critical == o.Image {
-		p.Message("[ERROR] cannot go on without %s: phase %q is critical", o.Image, planned.Plan.PhaseOf(o.Image))
+	return strings.Join(parts, ", ")
+}
+
+// someNames are a few names, with the number of the others; "" when there are none.
+func someNames(before string, list []string, after string) string {
+	const most = 3
+	switch {
+	case len(list) == 0:
+		return ""
+	case len(list) > most+1:
+		return before + names(list[:most]) + fmt.Sprintf(" and %d more", len(list)-most) + after
 	}
-	needed, optional := planned.RequiredBy(o.Image)
-	if len(needed) > 0 {
-		p.Message("[INFO] required by: %s", names(needed))
-	}
-	for _, ph := range optional {
-		p.Message("[INFO] also required by the %s: %s", ph.Name, names(ph.Images))
-	}
-	var fault *impact.Fault
-	if errors.As(o.Err, &fault) {
-		p.Hint(fault.Hint)
-	}
+	return before + names(list) + after
 }
 
 // printSummary writes one line for each image that the run had to do with, and
@@ -121,5 +115,3 @@ func ranText(o run.Outcome) string {
 	}
 	return fmt.Sprintf("%s, %d predicted", ran, o.Predicted)
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

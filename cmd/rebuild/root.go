@@ -5,7 +5,9 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact/catalog"
@@ -23,6 +25,9 @@ func programVersion() string {
 	}
 	return "unknown"
 }
+
+// suggestedWithin is by how many letters a verb or a flag may be mistyped to be suggested.
+const suggestedWithin = 2
 
 const rootLong = `Rebuild the Docker images that a change touches, and all that is built on them.
 
@@ -51,14 +56,15 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 			return mistyped(cmd, run(cmd.Context(), p, f, images))
 		},
 	}
-	root.SuggestionsMinimumDistance = 2
+	root.SuggestionsMinimumDistance = suggestedWithin
 	root.SetArgs(args)
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hinted{err, cmd.CommandPath() + " --help"}
+		return hinted{err, flagHint(cmd, err)}
 	})
+	root.PersistentFlags().BoolVarP(&p.Verbose, "verbose", "v", false, "print every warning, not only the first of each kind")
 	f.where(root.Flags())
 	f.what(root)
 	runFlags(f, root)
@@ -84,6 +90,26 @@ func mistyped(root *cobra.Command, err error) error {
 		return err
 	}
 	return hinted{err, root.Name() + " " + strings.Join(verbs, ", "+root.Name()+" ")}
+}
+
+// flagHint is the command that cures a wrong flag: the one with the flag that may have been
+// meant, as cobra suggests verbs.
+func flagHint(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		given, best, least := unknown.GetSpecifiedName(), "", 0
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			far := levenshtein.Distance(given, f.Name, nil)
+			near := far <= suggestedWithin || len(given) > suggestedWithin && strings.HasPrefix(f.Name, given)
+			if !f.Hidden && near && (best == "" || far < least) {
+				best, least = f.Name, far
+			}
+		})
+		if best != "" {
+			return "did you mean --" + best + "? " + cmd.CommandPath() + " --help"
+		}
+	}
+	return cmd.CommandPath() + " --help"
 }
 
 func runFlags(f *flags, cmd *cobra.Command) {

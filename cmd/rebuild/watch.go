@@ -108,6 +108,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	if err != nil {
 		return daemonHint(err)
 	}
+	p.AsidesAtOnce()
 	listener, err := daemon.Listen(ctx, socket)
 	if err != nil {
 		return daemonHint(err)

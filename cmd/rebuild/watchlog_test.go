@@ -40,7 +40,7 @@ func TestWatchLog(t *testing.T) {
 		{daemon.WaitsForLock{}, `{"level":"info","message":"waits for another process"}`},
 		{daemon.RunFailed{Err: errors.New("no space")}, `{"level":"error","message":"no space"}`},
 		{daemon.Building{Image: "app", Cause: cause, Estimate: 12}, `{"level":"info","image":"app","cause":"a.txt","estimate":12,"message":"app is rebuilt, about 12s: a.txt"}`},
-		{daemon.Building{Image: "app"}, `{"level":"info","image":"app","cause":"","estimate":0,"message":"app is rebuilt: "}`},
+		{daemon.Building{Image: "app"}, `{"level":"info","image":"app","cause":"","estimate":0,"message":"app is rebuilt"}`},
 		{daemon.Built{Outcome: built, Cause: cause}, `{"level":"info","image":"app","cause":"a.txt","seconds":1.5,"ran":2,"message":"app was built in 1.5s, 2 layers ran"}
 {"level":"info","image":"app","message":"files of app were edited while it was built: it is built again"}
 {"level":"warn","image":"app","message":"app: old syntax"}`},

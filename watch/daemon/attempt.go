@@ -77,6 +77,9 @@ func (l *loop) adopt(ctx context.Context, a *attempt) {
 	}
 	l.newest, l.good = a, &a.Target.Catalog
 	l.findWaiting()
+	if l.active == nil {
+		l.kept(a.Plan)
+	}
 	l.ready = true
 	l.carryOut(ctx)
 }

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -10,43 +11,92 @@ import (
 // columnGap is what stands between two columns.
 const columnGap = 2
 
-// leastCell is how few columns of a terminal are worth going on in with a long cell.
-const leastCell = 20
+// leastCell is how few columns of a terminal are worth going on in with a long cell, and
+// leastName how few tell what a cell was that is cut.
+const (
+	leastCell = 16
+	leastName = 10
+)
 
 // Table writes rows in columns, each as wide as its widest cell; wide characters count
-// as two. On a terminal the last cell of a row that is too long goes on below itself.
+// as two. On a terminal the last cell of a row that is too long goes on below itself, and
+// others are shortened in their middle when nothing else helps.
 func (p *Printer) Table(indent string, rows [][]string) {
-	width := widthOf(p.Out)
+	width := p.Width()
 	var text strings.Builder
-	for _, r := range lay(indent, rows) {
+	for _, r := range lay(indent, rows, width) {
 		text.WriteString(r.within(width) + "\n")
 	}
 	_, _ = io.WriteString(p.Out, text.String()) // whoever read it has gone
+}
+
+// Columns is Table for rows below a heading. On a terminal that is too narrow for all, those
+// columns are left out that the list names, the first first.
+func (p *Printer) Columns(rows [][]string, lessWanted ...string) {
+	width := p.Width()
+	for _, heading := range lessWanted {
+		if width == 0 || len(rows) == 0 || wide(rows) <= width {
+			break
+		}
+		rows = without(rows, slices.Index(rows[0], heading))
+	}
+	p.Table("", rows)
+}
+
+// wide is how wide a table is.
+func wide(rows [][]string) int {
+	widest := 0
+	for _, r := range lay("", rows, 0) {
+		widest = max(widest, columns(r.head+r.last))
+	}
+	return widest
+}
+
+// without is a table without a column; -1 is none.
+func without(rows [][]string, column int) [][]string {
+	var out [][]string
+	for _, cells := range rows {
+		if column >= 0 && column < len(cells) {
+			cells = slices.Delete(slices.Clone(cells), column, column+1)
+		}
+		out = append(out, cells)
+	}
+	return out
 }
 
 // TableLines are the rows of a table as a line each, of at most width columns; 0: of any
 // length.
 func TableLines(indent string, rows [][]string, width int) []string {
 	var lines []string
-	for _, r := range lay(indent, rows) {
+	for _, r := range lay(indent, rows, width) {
 		lines = append(lines, Cut(r.within(0), width))
 	}
 	return lines
+}
+
+// Beside writes a text beside a head; on a terminal a text that is too long goes on below
+// itself.
+func (p *Printer) Beside(head, text string) {
+	r := row{Plain(head), Plain(text)}
+	_, _ = io.WriteString(p.Out, r.within(p.Width())+"\n") // whoever read it has gone
 }
 
 // row is a row of a table that is laid out: all but its last cell, and that.
 type row struct{ head, last string }
 
 // lay pads the cells of each column to the same width. A cell is one line.
-func lay(indent string, rows [][]string) []row {
+func lay(indent string, rows [][]string, width int) []row {
 	var widths []int
 	for _, cells := range rows {
 		for i, cell := range cells {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], runewidth.StringWidth(Plain(cell)))
+			widths[i] = max(widths[i], columns(Plain(cell)))
 		}
+	}
+	if width > 0 {
+		narrow(widths, width-len(indent))
 	}
 	laid := make([]row, len(rows))
 	for i, cells := range rows {
@@ -56,21 +106,43 @@ func lay(indent string, rows [][]string) []row {
 			if j == len(cells)-1 {
 				laid[i].last = cell
 			} else {
-				laid[i].head += runewidth.FillRight(cell, widths[j]+columnGap)
+				laid[i].head += runewidth.FillRight(Elide(cell, widths[j]), widths[j]+columnGap)
 			}
 		}
 	}
 	return laid
 }
 
+// narrow makes the widest columns narrower until there is room for a last cell.
+func narrow(widths []int, width int) {
+	if len(widths) == 0 {
+		return
+	}
+	heads := widths[:len(widths)-1]
+	last := min(widths[len(widths)-1], leastCell)
+	for {
+		sum, widest := last, -1
+		for i, w := range heads {
+			sum += w + columnGap
+			if w > leastName && (widest < 0 || w > heads[widest]) {
+				widest = i
+			}
+		}
+		if sum <= width || widest < 0 {
+			return
+		}
+		heads[widest]--
+	}
+}
+
 // within is the row in a terminal of so many columns; 0: of any number.
 func (r row) within(width int) string {
-	left := width - runewidth.StringWidth(r.head)
-	if width > 0 && left >= leastCell && runewidth.StringWidth(r.last) > left {
-		below := "\n" + strings.Repeat(" ", width-left)
-		return r.head + strings.ReplaceAll(runewidth.Wrap(r.last, left), "\n", below)
+	left := width - columns(r.head)
+	if width <= 0 || left < leastCell {
+		return strings.Join(fold(strings.TrimRight(r.head+r.last, " "), width), "\n")
 	}
-	return strings.TrimRight(r.head+r.last, " ")
+	below := "\n" + strings.Repeat(" ", width-left)
+	return strings.TrimRight(r.head+strings.Join(foldBelow(r.last, left, 0), below), " ")
 }
 
 // Cut shortens a line to so many columns; 0: not at all.
