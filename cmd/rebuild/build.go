@@ -56,20 +56,34 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 	}
 	view := newRunView(p, mode, planned, q.Slots)
 	report, err := view.show(ctx, func(shown session.Shown) (*run.Report, error) { return s.Run(ctx, planned, shown) })
-	if report != nil {
-		warnOf(p, report)
+	return conclude(ctx, p, planned.Plan, runEnd{report, err, time.Since(begun)}, mode == quiet, f.strict)
+}
+
+// runEnd is what a run came to.
+type runEnd struct {
+	report *run.Report // nil: it did not begin
+	err    error
+	took   time.Duration
+}
+
+// conclude says what a run came to.
+func conclude(ctx context.Context, p *terminal.Printer, plan *impact.Plan, end runEnd, quietly, strict bool) error {
+	r := end.report
+	if r == nil {
+		return end.err
 	}
-	if report != nil && ctx.Err() != nil {
-		return interrupted{err, interruptedText(planned.Plan, report)}
+	warnOf(p, r)
+	if ctx.Err() != nil {
+		return interrupted{end.err, interruptedText(plan, r, p.Width())}
 	}
-	if report != nil && mode != quiet {
-		printSummary(p, planned, report, time.Since(begun))
+	if !quietly {
+		printSummary(p, plan, r, end.took)
 	}
-	faults := f.strict && report != nil && printFaults(p, report.Audit)
+	faults := strict && printFaults(p, r.Audit)
 	switch {
-	case err != nil:
-		return err
-	case faults || report.Count(run.Failed) > 0 || report.Count(run.Skipped) > 0:
+	case end.err != nil:
+		return end.err
+	case faults || r.Count(run.Failed) > 0 || r.Count(run.Skipped) > 0:
 		return exitError{exitFailed}
 	}
 	return nil

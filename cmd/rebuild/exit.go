@@ -55,7 +55,7 @@ func exit(ctx context.Context, p *terminal.Printer, err error) int {
 	case errors.As(err, &printed):
 		return printed.code
 	case errors.As(err, &stopped):
-		p.Message("rebuild: interrupted: %s", stopped.text)
+		p.Message("rebuild: %s", stopped.text)
 		return exitInterrupted
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
 		p.Message("rebuild: interrupted")

@@ -5,7 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"rebuild/cmd/rebuild/session"
+	"github.com/mattn/go-runewidth"
+
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/docker/run"
 	"rebuild/impact"
@@ -26,8 +27,21 @@ func warnOf(p *terminal.Printer, r *run.Report) {
 	}
 }
 
-// interruptedText says in one line what of a plan was finished, and what was not.
-func interruptedText(plan *impact.Plan, r *run.Report) string {
+// interruptedText says in one line what of a plan was finished, and what was not, with as
+// many names as there is room for in a terminal of so many columns; 0: a few.
+func interruptedText(plan *impact.Plan, r *run.Report, width int) string {
+	text := ""
+	for most := 3; most >= 0; most-- {
+		text = "interrupted: " + finishedText(plan, r, most)
+		if width <= 0 || runewidth.StringWidth("rebuild: "+text) <= width {
+			break
+		}
+	}
+	return text
+}
+
+// finishedText is that with so many names of each kind.
+func finishedText(plan *impact.Plan, r *run.Report, most int) string {
 	var done, failed, left []string
 	for _, image := range plan.Rebuilds() {
 		o := r.Outcome(image)
@@ -40,31 +54,27 @@ func interruptedText(plan *impact.Plan, r *run.Report) string {
 			left = append(left, image)
 		}
 	}
-	parts := []string{fmt.Sprintf("%d of %d finished%s", len(done), len(plan.Rebuilds()), someNames(" (", done, ")"))}
-	if len(failed) > 0 {
-		parts = append(parts, "failed "+someNames("", failed, ""))
-	}
-	if len(left) > 0 {
-		parts = append(parts, "not "+someNames("", left, ""))
+	var parts []string
+	for _, of := range []struct {
+		what string
+		list []string
+	}{{"finished", done}, {"failed", failed}, {"not finished", left}} {
+		switch n := len(of.list); {
+		case n == 0 && of.what != "finished":
+		case n == 0 || most == 0:
+			parts = append(parts, fmt.Sprintf("%d %s", n, of.what))
+		case n > most+1: // one more takes no more room than its number
+			parts = append(parts, fmt.Sprintf("%d %s (%s and %d more)", n, of.what, names(of.list[:most]), n-most))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n, of.what, names(of.list)))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// someNames are a few names, with the number of the others; "" when there are none.
-func someNames(before string, list []string, after string) string {
-	const most = 3
-	switch {
-	case len(list) == 0:
-		return ""
-	case len(list) > most+1:
-		return before + names(list[:most]) + fmt.Sprintf(" and %d more", len(list)-most) + after
-	}
-	return before + names(list) + after
-}
-
 // printSummary writes one line for each image that the run had to do with, and
 // one for all.
-func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, took time.Duration) {
+func printSummary(p *terminal.Printer, plan *impact.Plan, r *run.Report, took time.Duration) {
 	var rows [][]string
 	for _, o := range r.Outcomes {
 		row := []string{name(o.Image), fmt.Sprintf("%-8s", o.Status)}
@@ -73,10 +83,10 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 			row = append(row, fmt.Sprintf("%6s", seconds(o.Duration.Seconds())), ranText(o))
 		case run.Skipped:
 			if o.Because != "" {
-				row = append(row, "because of "+name(o.Because))
+				row = append(row, "", "because of "+name(o.Because))
 			}
 		case run.Kept:
-			if planned.Plan.Image(o.Image).Action == impact.Keep {
+			if plan.Image(o.Image).Action == impact.Keep {
 				continue // nothing was expected of it
 			}
 		}
@@ -84,7 +94,7 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 	}
 	p.Table("  ", rows)
 	kept, left := 0, impact.Totals{}
-	for _, im := range planned.Plan.Images {
+	for _, im := range plan.Images {
 		if !im.Selected || r.Outcome(im.Name) != nil {
 			continue
 		}

@@ -173,16 +173,12 @@ const phasesFrom = 100
 // that are built, and two for all.
 func runLines(now run.Progress, width int, stopping bool) []string {
 	var rows [][]string
-	var phases []string
 	for _, b := range now.Builds {
 		row := []string{name(b.Image), buildText(b.Elapsed, b.Left, b.Layer)}
 		if width >= phasesFrom && b.Phase != "" {
 			row = slices.Insert(row, 1, name(b.Phase))
 		}
 		rows = append(rows, row)
-		if b.Phase != "" && !slices.Contains(phases, b.Phase) {
-			phases = append(phases, b.Phase)
-		}
 	}
 	lines := terminal.TableLines("  ", rows, width)
 	if len(now.Longest) > 1 {
@@ -194,12 +190,12 @@ func runLines(now run.Progress, width int, stopping bool) []string {
 	}
 	switch {
 	case stopping:
-		last += ", stops"
+		last += ", stopping"
 	case now.Left != nil && *now.Left > 0: // at 0 nobody knows
 		last += ", about " + seconds(*now.Left) + " left"
 	}
-	if width < phasesFrom && len(phases) > 0 {
-		last += ", in " + names(phases)
+	if width < phasesFrom && len(now.Phases) > 0 {
+		last += ", in " + names(now.Phases)
 	}
 	return append(lines, last)
 }

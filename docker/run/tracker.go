@@ -29,10 +29,11 @@ type trackedBuild struct {
 
 // Progress is how far a run is at one moment.
 type Progress struct {
-	Builds []Build // that run, the oldest first
-	Done   int     // images that have come to an end, whichever
-	Failed int     // of them
-	All    int     // images that the run is about
+	Builds []Build  // that run, the oldest first
+	Phases []string // in which they are, in order
+	Done   int      // images that have come to an end, whichever
+	Failed int      // of them
+	All    int      // images that the run is about
 
 	Left *float64 // seconds that the run will still take, estimated; nil: nobody knows
 	// Longest are the images, parents first, that end last if all go on at once, with
@@ -117,6 +118,11 @@ func (t *Tracker) Now() Progress {
 			}
 		}
 		now.Builds = append(now.Builds, build)
+	}
+	for _, ph := range t.plan.Phases {
+		if slices.ContainsFunc(now.Builds, func(b Build) bool { return b.Phase == ph.Name }) {
+			now.Phases = append(now.Phases, ph.Name)
+		}
 	}
 	if t.plan.Estimate == nil {
 		return now

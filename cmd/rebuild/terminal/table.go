@@ -35,7 +35,7 @@ func (p *Printer) Table(indent string, rows [][]string) {
 func (p *Printer) Columns(rows [][]string, lessWanted ...string) {
 	width := p.Width()
 	for _, heading := range lessWanted {
-		if width == 0 || len(rows) == 0 || wide(rows) <= width {
+		if width == 0 || len(rows) == 0 || wide(rows, width) <= width {
 			break
 		}
 		rows = without(rows, slices.Index(rows[0], heading))
@@ -43,13 +43,24 @@ func (p *Printer) Columns(rows [][]string, lessWanted ...string) {
 	p.Table("", rows)
 }
 
-// wide is how wide a table is.
-func wide(rows [][]string) int {
-	widest := 0
-	for _, r := range lay("", rows, 0) {
-		widest = max(widest, columns(r.head+r.last))
+// wide is how wide a table is in a terminal of so many columns, with its cells as short as
+// is worth reading.
+func wide(rows [][]string, width int) int {
+	widths := widthsOf(rows)
+	sum := 0
+	for i, w := range widths {
+		if i > 0 && i < len(widths)-1 {
+			w = min(w, worthReading(width))
+		}
+		sum += w + columnGap
 	}
-	return widest
+	return sum - columnGap
+}
+
+// worthReading is how few columns of a table of so many are left of a cell that is cut.
+func worthReading(width int) int {
+	const part = 4
+	return max(leastName, width/part)
 }
 
 // without is a table without a column; -1 is none.
@@ -86,15 +97,7 @@ type row struct{ head, last string }
 
 // lay pads the cells of each column to the same width. A cell is one line.
 func lay(indent string, rows [][]string, width int) []row {
-	var widths []int
-	for _, cells := range rows {
-		for i, cell := range cells {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], columns(Plain(cell)))
-		}
-	}
+	widths := widthsOf(rows)
 	if width > 0 {
 		narrow(widths, width-len(indent))
 	}
@@ -113,25 +116,46 @@ func lay(indent string, rows [][]string, width int) []row {
 	return laid
 }
 
-// narrow makes the widest columns narrower until there is room for a last cell.
+// widthsOf are the widths of a table's columns.
+func widthsOf(rows [][]string) []int {
+	var widths []int
+	for _, cells := range rows {
+		for i, cell := range cells {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], columns(Plain(cell)))
+		}
+	}
+	return widths
+}
+
+// narrow makes the widest columns narrower until the last cells have room, but none
+// narrower than is worth reading, and not the first, which says what the row is about;
+// then any, until there is room for a part of a last cell.
 func narrow(widths []int, width int) {
 	if len(widths) == 0 {
 		return
 	}
-	heads := widths[:len(widths)-1]
-	last := min(widths[len(widths)-1], leastCell)
+	heads, last := widths[:len(widths)-1], widths[len(widths)-1]
+	shrink(heads, 1, worthReading(width), width-last)
+	shrink(heads, 0, leastName, width-min(last, leastCell))
+}
+
+// shrink makes the widest columns from one on narrower, to least, until all fit.
+func shrink(widths []int, from, least, room int) {
 	for {
-		sum, widest := last, -1
-		for i, w := range heads {
+		sum, widest := 0, -1
+		for i, w := range widths {
 			sum += w + columnGap
-			if w > leastName && (widest < 0 || w > heads[widest]) {
+			if i >= from && w > least && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
-		if sum <= width || widest < 0 {
+		if sum <= room || widest < 0 {
 			return
 		}
-		heads[widest]--
+		widths[widest]--
 	}
 }
 

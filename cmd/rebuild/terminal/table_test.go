@@ -37,8 +37,8 @@ func TestColumns(t *testing.T) {
 	rows := [][]string{{"IMAGE", "TARGET", "TAGS", "FROM"}, {"asr-cuda", "-", "registry.example/team/asr:cuda", "compose.yaml"}}
 	for width, want := range map[int]string{
 		80: "IMAGE     TARGET  TAGS                            FROM\nasr-cuda  -       registry.example/team/asr:cuda  compose.yaml\n",
-		60: "IMAGE     TAGS                            FROM\nasr-cuda  registry.example/team/asr:cuda  compose.yaml\n",
-		44: "IMAGE     TAGS\nasr-cuda  registry.example/team/asr:cuda\n",
+		60: "IMAGE     TARGET  TAGS                          FROM\nasr-cuda  -       registry.…mple/team/asr:cuda  compose.yaml\n",
+		40: "IMAGE     TAGS              FROM\nasr-cuda  regis…m/asr:cuda  compose.yaml\n",
 		32: "IMAGE     TAGS\nasr-cuda  registry.example/team/\n          asr:cuda\n",
 	} {
 		s := screentest.New(t, width, 10)
