@@ -47,6 +47,7 @@ func TestWatchLog(t *testing.T) {
 		{daemon.Failed{Image: "app", Failure: failure, Cause: cause}, `{"level":"error","image":"app","message":"  | no rule"}
 {"level":"error","image":"app","cause":"a.txt","where":"Dockerfile:3","what":"RUN make","message":"app failed: Dockerfile:3 RUN make"}`},
 		{daemon.Superseded{Image: "app"}, `{"level":"info","image":"app","message":"app is stopped: a newer change makes this build useless"}`},
+		{daemon.Recovered{Image: "app"}, `{"level":"info","image":"app","message":"app has recovered: its last build had failed"}`},
 		{daemon.CutOff{Image: "app"}, `{"level":"info","image":"app","message":"app is kept: what it is built on came out the same"}`},
 		{daemon.Paused{}, `{"level":"info","message":"paused: what runs ends, nothing more is begun"}`},
 		{daemon.Resumed{}, `{"level":"info","message":"goes on"}`},
