@@ -118,12 +118,13 @@ func within(lines []string, width, height int) []string {
 // A frame begins and ends with the sequences that have a terminal draw it at once
 // (synchronized output, DEC private mode 2026); one that does not know them passes them
 // over, but for the console of Linux, which is not asked to. The cursor is not seen
-// to wander meanwhile.
+// to wander meanwhile. What was typed since the last frame, such as ^C, is taken away.
 func (v *Live) begin() string {
+	const typed = "\x1b[?25l\r" + clearRest
 	if v.atomic {
-		return "\x1b[?2026h\x1b[?25l"
+		return "\x1b[?2026h" + typed
 	}
-	return "\x1b[?25l"
+	return typed
 }
 
 func (v *Live) end() string {

@@ -70,11 +70,18 @@ func TestLiveWritesWhatChanged(t *testing.T) {
 	}
 	lines[1], lines[3] = "  other", "  end"
 	v.show(lines)
-	want := "\x1b[?2026h\x1b[?25l" + "\x1b[3A  other\x1b[K\r" + "\x1b[2B  end\x1b[K\r" + "\x1b[1B" + "\x1b[?25h\x1b[?2026l"
+	want := "\x1b[?2026h\x1b[?25l\r\x1b[K" + "\x1b[3A  other\x1b[K\r" + "\x1b[2B  end\x1b[K\r" + "\x1b[1B" + "\x1b[?25h\x1b[?2026l"
 	if frames := s.Frames(); len(frames) != 1 || frames[0] != want {
 		t.Errorf("wrote %q, want %q", frames, want)
 	}
 	shows(t, s, "  first\n  other\n  third\n  end\n")
+	if _, err := s.Write([]byte("^C")); err != nil { // as the system does what is typed
+		t.Fatal(err)
+	}
+	lines[0] = "  one"
+	v.show(lines)
+	shows(t, s, "  one\n  other\n  third\n  end\n")
+	s.Frames()
 	say(t, v, "log\n")
 	if frames := s.Frames(); len(frames) != 1 || strings.Contains(frames[0], clearBelow) {
 		t.Errorf("a line of the log took %q", frames)
