@@ -74,7 +74,7 @@ func conclude(ctx context.Context, p *terminal.Printer, plan *impact.Plan, end r
 	}
 	warnOf(p, r)
 	if ctx.Err() != nil {
-		return interrupted{end.err, interruptedText(plan, r, p.Width())}
+		return interrupted{end.err, interruptedText(plan, r, p.MessageWidth())}
 	}
 	if !quietly {
 		printSummary(p, plan, r, end.took)

@@ -85,11 +85,17 @@ func mistyped(root *cobra.Command, err error) error {
 	if !errors.As(err, &unknown) || unknown.Name == "" {
 		return err
 	}
-	verbs := root.SuggestionsFor(unknown.Name)
+	return hintedVerb(root, unknown.Name, err)
+}
+
+// hintedVerb adds the verbs of a command that a word may have been meant as.
+func hintedVerb(cmd *cobra.Command, word string, err error) error {
+	verbs := cmd.SuggestionsFor(word)
 	if len(verbs) == 0 {
 		return err
 	}
-	return hinted{err, root.Name() + " " + strings.Join(verbs, ", "+root.Name()+" ")}
+	path := cmd.CommandPath() + " "
+	return hinted{err, path + strings.Join(verbs, ", "+path)}
 }
 
 // flagHint is the command that cures a wrong flag: the one with the flag that may have been
@@ -119,6 +125,6 @@ func runFlags(f *flags, cmd *cobra.Command) {
 	set.BoolVar(&f.said.FailFast, "fail-fast", false, "stop at the first image that fails")
 	set.BoolVar(&f.strict, "strict", false, "fail when a layer runs that was predicted to be cached (see rebuild audit)")
 	set.BoolVar(&f.noWait, "no-wait", false, "fail when another run holds the lock, instead of waiting")
-	set.StringVar(&f.progress, "progress", "", "`STYLE`: auto, tty, plain, json, quiet (default $BUILDKIT_PROGRESS, or auto)")
+	set.StringVar(&f.progress, "progress", "", "`STYLE`: auto, quiet, or BuildKit's own tty, plain, json (default $BUILDKIT_PROGRESS, or auto)")
 	set.StringVar(&f.format, "format", "text", "with --dry-run, print the plan as `text` or json")
 }

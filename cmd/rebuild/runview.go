@@ -150,11 +150,14 @@ func (v *runView) failed(o run.Outcome) {
 	for _, ph := range optional {
 		p.Message("rebuild: %s is also required by the %s: %s", name(o.Image), ph.Name, names(ph.Images))
 	}
-	var fault *impact.Fault
+	var (
+		fault *impact.Fault
+		built *docker.BuildFailure
+	)
 	switch {
 	case errors.As(o.Err, &fault):
 		p.Hint(fault.Hint)
-	case f.LogFile != "":
+	case errors.As(o.Err, &built) && built.LogFile != "" && built.Step != "": // else it has printed nothing
 		p.Hint("rebuild logs " + impact.ShellWord(o.Image))
 	}
 }

@@ -358,6 +358,25 @@ func TestScreensOfWatch(t *testing.T) {
 	})
 }
 
+func TestScreensOfStatus(t *testing.T) {
+	screens(t, "status", func(t *testing.T, width int) string {
+		status := aStatus()
+		now := status.Started.Add(time.Hour)
+		built := now.Add(-time.Minute)
+		status.Images[0].Built = &built
+		status.Images = append(status.Images, daemon.ImageStatus{
+			Name: "second-pass-translation-cuda", State: daemon.ImageFailed, Failure: &daemon.Failure{
+				File: "docker/services/second-pass-translation/Dockerfile", Line: 2, What: "RUN pip install --no-cache-dir transformers==4.44.2 sentencepiece==0.2.0",
+				Log: []string{"ERROR: Could not find a version that satisfies the requirement sentencepiece==0.2.0 (from versions: 0.1.1)"},
+			},
+		})
+		s := screentest.New(t, width, 60)
+		p := terminal.New(s, s)
+		printStatus(p, status, now)
+		return s.Text()
+	})
+}
+
 // A run draws ten frames a second. Each is one write, of no more than the lines that
 // changed.
 func TestRunDoesNotFlicker(t *testing.T) {

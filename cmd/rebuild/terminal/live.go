@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -55,13 +56,14 @@ func (v *Live) Size() (width, height int) {
 // usualWidth is the width that is drawn for where none can be had.
 const usualWidth = 80
 
-// Write implements io.Writer: whole lines of the log.
+// Write implements io.Writer: whole lines of the log. What is no line, such as a bell, moves
+// nothing.
 func (v *Live) Write(p []byte) (int, error) {
-	if !v.Terminal {
-		return v.out.Write(p)
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if !v.Terminal || !bytes.HasSuffix(p, []byte("\n")) {
+		return v.out.Write(p)
+	}
 	width, _ := v.Size()
 	var log []string
 	for line := range strings.Lines(string(p)) {

@@ -47,6 +47,7 @@ func TestLive(t *testing.T) {
 	say(t, v, "log 1\n")
 	v.show([]string{"  a", "  b"})
 	say(t, v, "log 2\nlog 3\n")
+	say(t, v, "\a")
 	shows(t, s, "log 1\nlog 2\nlog 3\n  a\n  b\n")
 	v.show([]string{"  c", "  b", "  d"})
 	say(t, v, "a line that is so long that it goes on below, and is indented there\n")

@@ -81,6 +81,12 @@ func (p *Printer) Width() int {
 	return width
 }
 
+// MessageWidth is that of the terminal that takes all else.
+func (p *Printer) MessageWidth() int {
+	width, _ := sizeOf(p.Err)
+	return width
+}
+
 // Answer writes a line to stdout.
 func (p *Printer) Answer(format string, args ...any) { writeLine(p.Out, fmt.Sprintf(format, args...)) }
 
