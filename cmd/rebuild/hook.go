@@ -65,8 +65,9 @@ func hookCommand(p *terminal.Printer) *cobra.Command {
 		Long: `Check what is pushed: the pre-push hook of git.
 
 The images that the pushed commits touch are built from the commits themselves,
-whatever the checkout holds, before they leave. A state that was built before is
-not built again. REBUILD=0 in the environment, or git push --no-verify, skips it.`,
+whatever the checkout holds, before they leave. A state that was built before
+is not built again. REBUILD=0 in the environment, or git push --no-verify,
+skips it.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {
 				return hintedVerb(cmd, args[0], err)

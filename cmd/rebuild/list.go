@@ -18,7 +18,7 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 		Use:   "list [IMAGE...]",
 		Short: "print the images, and where each is defined",
 		Example: `  rebuild list
-  rebuild list --print | docker buildx bake -f -   build with bake, in the right order`,
+  rebuild list --print | docker buildx bake -f -   build with bake, in order`,
 		Args: cobra.ArbitraryArgs,
 	}
 	f.where(cmd.Flags())

@@ -20,8 +20,8 @@ func planCommand(p *terminal.Printer) *cobra.Command {
 		Short: "print what would be rebuilt, and why, and build nothing",
 		Long: `Print what would be rebuilt, and why, and build nothing.
 
-No engine is needed: what only an engine can tell is left out, and said. The exit
-code is 2 when something that would be rebuilt cannot be built.`,
+No engine is needed: what only an engine can tell is left out, and said. The
+exit code is 2 when something that would be rebuilt cannot be built.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), p, f, args) },
 	}

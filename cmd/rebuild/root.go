@@ -32,8 +32,9 @@ const suggestedWithin = 2
 const rootLong = `Rebuild the Docker images that a change touches, and all that is built on them.
 
 Without a verb it brings images up to date with the working tree: what the last
-builds saw is compared with what is there now, layer by layer. IMAGE is a target
-name, a group, a tag, or a glob; without one, bake's default group or all.`
+builds saw is compared with what is there now, layer by layer. IMAGE is a
+target name, a group, a tag, or a glob; without one, bake's default group or
+all.`
 
 func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	f := &flags{}
@@ -58,13 +59,16 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	}
 	root.SuggestionsMinimumDistance = suggestedWithin
 	root.SetArgs(args)
-	root.SetOut(p.Out)
+	root.SetOut(p.Folded())
 	root.SetErr(p.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, flagHint(cmd, err)}
 	})
 	root.PersistentFlags().BoolVarP(&p.Verbose, "verbose", "v", false, "print every warning, not only the first of each kind")
+	// As cobra has it, but for flags within the terminal.
+	cobra.AddTemplateFunc("within", func(set *pflag.FlagSet) string { return set.FlagUsagesWrapped(p.Width()) })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | within"))
 	f.where(root.Flags())
 	f.what(root)
 	runFlags(f, root)

@@ -90,6 +90,7 @@ func TestScreensOfVerbs(t *testing.T) {
 		"plan":     {"plan", "--since", "HEAD"},
 		"plan-new": {"plan"},
 		"why":      {"why", "--since", "HEAD"},
+		"help":     {"list", "--help"}, // which depends on no machine
 		"mistyped": {"plan", "--sinc", "main"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,14 +55,17 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 			l.waiting[o.Image] = waiting{o.State, WaitsRestless}
 		}
 		l.Events(Built{o, cause})
+		l.recovered(o.Image)
 		if im, ok := l.newest.Target.Catalog.Image(o.Image); ok && im.OnSuccess != "" {
 			l.commands.add(Command{Image: o.Image, Tags: im.Tags, ImageID: o.Result.ImageID, Line: im.OnSuccess})
 		}
 	case run.CutOff:
 		l.succeeded(o.Image)
 		l.Events(CutOff{o.Image})
+		l.recovered(o.Image)
 	case run.Kept:
 		l.succeeded(o.Image)
+		l.recovered(o.Image)
 	case run.Superseded:
 		l.Events(Superseded{o.Image})
 	case run.Failed:
@@ -71,13 +74,12 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 }
 
 func (l *loop) succeeded(image string) {
-	l.recovered(image)
+	delete(l.failed, image)
 	delete(l.waiting, image)
 }
 
 // recovered notes that an image is up to date.
 func (l *loop) recovered(image string) {
-	delete(l.failed, image)
 	if l.unwell[image] {
 		delete(l.unwell, image)
 		l.Events(Recovered{image})

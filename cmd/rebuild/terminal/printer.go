@@ -155,6 +155,22 @@ func (p *Printer) LogLines() io.Writer {
 	return &lineWriter{func(line string) string { return LogLine(line) + "\n" }, p.Out}
 }
 
+// Folded writes text of whole lines to stdout, which go on below where they are too long for
+// the terminal.
+func (p *Printer) Folded() io.Writer {
+	return &lineWriter{func(text string) string {
+		var folded strings.Builder
+		for line := range strings.Lines(text) {
+			rest, ended := strings.CutSuffix(line, "\n")
+			folded.WriteString(strings.Join(fold(rest, p.Width()), "\n"))
+			if ended {
+				folded.WriteString("\n")
+			}
+		}
+		return folded.String()
+	}, p.Out}
+}
+
 // lineWriter writes lines as clean makes them.
 type lineWriter struct {
 	clean func(string) string
