@@ -111,6 +111,33 @@ func Makespan(tasks []Task, slots int) float64 {
 	}
 }
 
+// LongestPath gives the tasks that take longest one after another, each a parent of the
+// next, with the seconds that they take. Every parent must stand before its dependents.
+func LongestPath(tasks []Task) (names []string, seconds float64) {
+	s := NewSchedule(tasks)
+	for _, t := range tasks {
+		if st := s.tasks[t.Name]; st.waiting == 0 && st.path > seconds {
+			names, seconds = []string{t.Name}, st.path
+		}
+	}
+	if len(names) == 0 {
+		return nil, 0
+	}
+	for at := s.tasks[names[0]]; ; {
+		var next *scheduled
+		for _, d := range s.dependents[at.Name] {
+			if next == nil || s.tasks[d].path > next.path {
+				next = s.tasks[d]
+			}
+		}
+		if next == nil {
+			return names, seconds
+		}
+		names = append(names, next.Name)
+		at = next
+	}
+}
+
 // readyQueue is a heap of tasks that can start.
 type readyQueue []*scheduled
 

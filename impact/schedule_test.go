@@ -87,3 +87,19 @@ func lowerBound(tasks []Task, slots int) float64 {
 	}
 	return max(path, work/float64(slots))
 }
+
+func TestLongestPath(t *testing.T) {
+	names, seconds := LongestPath([]Task{
+		{Name: "base", Cost: 2},
+		{Name: "other", Cost: 5},
+		{Name: "short", Parents: []string{"base", "elsewhere"}, Cost: 1},
+		{Name: "long", Parents: []string{"base"}, Cost: 4},
+		{Name: "end", Parents: []string{"short", "long"}, Cost: 1},
+	})
+	if want := []string{"base", "long", "end"}; !slices.Equal(names, want) || seconds != 7 {
+		t.Errorf("%q in %v, want %q in 7", names, seconds, want)
+	}
+	if names, seconds := LongestPath(nil); names != nil || seconds != 0 {
+		t.Errorf("of nothing %q in %v", names, seconds)
+	}
+}

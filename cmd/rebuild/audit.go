@@ -19,17 +19,19 @@ func auditCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "print how often plans were right, and each miss with its likely cause",
+		Short: "print how often plans were right, and each miss with its cause",
 		Long: `Print how often plans were right, and each miss with its likely cause.
 
-Every run compares what was predicted with what BuildKit ran, and keeps the result
-for this repository and engine. Unsound: a layer was predicted to be cached, and ran.
-Wide: it was predicted to run, and was in the cache. What no plan can tell is counted
-as not comparable: an inline document, a COPY --from that is compared by content, a
-layer that an older build made, a build without the cache.
+Every run compares what was predicted with what BuildKit ran, and keeps the
+result for this repository and engine. Unsound: a layer was predicted to be
+cached, and ran. Wide: it was predicted to run, and was in the cache. What no
+plan can tell is counted as not comparable: an inline document, a COPY --from
+that is compared by content, a layer that an older build made, a build without
+the cache.
 
-"rebuild --strict" fails on an unsound miss, but not when the likely cause is that the
-engine's cache was pruned. The image is built, and has its tags, all the same.`,
+"rebuild --strict" fails on an unsound miss, but not when the likely cause is
+that the engine's cache was pruned. The image is built, and has its tags, all
+the same.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAudit(cmd.Context(), p, f) },
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"rebuild/docker/audit"
@@ -63,3 +64,5 @@ func whyText(why audit.Why) string {
 	}
 	return string(why) // of a newer version
 }
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -9,7 +9,6 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
-	"rebuild/docker"
 	"rebuild/docker/run"
 	"rebuild/impact"
 )
@@ -58,22 +57,46 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 	if mode != quiet {
 		announce(p, planned.Plan)
 	}
-	report, err := withProgress(ctx, p, mode, func(progress *docker.Progress) (*run.Report, error) { return s.Run(ctx, planned, progress) })
-	if report != nil {
-		printReport(p, planned, report, time.Since(begun), mode == quiet)
+	view := newRunView(p, mode, planned, q.Slots)
+	report, err := view.show(ctx, func(shown session.Shown) (*run.Report, error) { return s.Run(ctx, planned, shown) })
+	return conclude(ctx, p, planned.Plan, runEnd{report, err, time.Since(begun)}, mode == quiet, f.strict)
+}
+
+// runEnd is what a run came to.
+type runEnd struct {
+	report *run.Report // nil: it did not begin
+	err    error
+	took   time.Duration
+}
+
+// conclude says what a run came to.
+func conclude(ctx context.Context, p *terminal.Printer, plan *impact.Plan, end runEnd, quietly, strict bool) error {
+	r := end.report
+	if r == nil {
+		return end.err
 	}
-	faults := f.strict && report != nil && printFaults(p, report.Audit)
+	warnOf(p, r)
+	if ctx.Err() != nil {
+		return interrupted{end.err, interruptedText(plan, r, p.MessageWidth())}
+	}
+	if !quietly {
+		printSummary(p, plan, r, end.took)
+	}
+	faults := strict && printFaults(p, r.Audit)
 	switch {
-	case err != nil:
-		return err
-	case faults || report.Count(run.Failed) > 0 || report.Count(run.Skipped) > 0:
+	case end.err != nil:
+		return end.err
+	case faults || r.Count(run.Failed) > 0 || r.Count(run.Skipped) > 0:
 		return exitError{exitFailed}
 	}
 	return nil
 }
 
-// quiet is the way of showing builds that shows nothing but failures.
-const quiet = "quiet"
+// The ways of showing builds that are not BuildKit's own.
+const (
+	auto  = "auto"  // what goes on; to a terminal below all else, elsewhere a line a fact
+	quiet = "quiet" // nothing but failures
+)
 
 // progressMode is how builds are shown: the flag, else what docker's own builds
 // take it from.
@@ -81,27 +104,13 @@ func progressMode(flag string) (string, error) {
 	mode := flag
 	if mode == "" {
 		if mode = os.Getenv("BUILDKIT_PROGRESS"); mode == "" {
-			return "auto", nil
+			return auto, nil
 		}
 		if mode == "rawjson" {
 			mode = "json"
 		}
 	}
-	return mode, oneOf("progress", mode, "auto", "tty", "plain", "json", quiet)
-}
-
-// withProgress shows the builds of a run.
-func withProgress(ctx context.Context, p *terminal.Printer, mode string, do func(*docker.Progress) (*run.Report, error)) (*run.Report, error) {
-	progress, err := docker.NewProgress(p.Err, mode, terminal.Plain)
-	if err != nil {
-		return nil, err
-	}
-	acts(ctx)
-	report, err := do(progress)
-	if closeErr := progress.Close(); err == nil && closeErr != nil && ctx.Err() == nil {
-		p.Warn("progress: %v", closeErr)
-	}
-	return report, err
+	return mode, oneOf("progress", mode, auto, "tty", "plain", "json", quiet)
 }
 
 // lockRun makes this the only run of the repository. When another had to end first, what

@@ -33,15 +33,30 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
+// interrupted is the end of a run that was told to stop, with what became of its images.
+type interrupted struct {
+	error
+	text string
+}
+
+func (i interrupted) Unwrap() error { return i.error }
+
 // exit prints an error and gives the exit code that it stands for. An error is printed
 // once, here.
 func exit(ctx context.Context, p *terminal.Printer, err error) int {
-	var printed exitError
+	p.Asides()
+	var (
+		printed exitError
+		stopped interrupted
+	)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &printed):
 		return printed.code
+	case errors.As(err, &stopped):
+		p.Message("rebuild: %s", stopped.text)
+		return exitInterrupted
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
 		p.Message("rebuild: interrupted")
 		return exitInterrupted

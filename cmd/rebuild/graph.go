@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -128,7 +129,7 @@ func printTree(p *terminal.Printer, g imageGraph) {
 	}
 	var walk func(im graphImage, indent string)
 	walk = func(im graphImage, indent string) {
-		p.Answer("%s", indent+graphLine(im, isRoot(im)))
+		p.Answer("%s", indent+graphLine(im, isRoot(im), p.Width() > 0))
 		for _, d := range below[im.Name] {
 			walk(d, indent+"  ")
 		}
@@ -138,13 +139,21 @@ func printTree(p *terminal.Printer, g imageGraph) {
 	}
 }
 
-// graphLine is an image in the graph; a root says what it is built on.
-func graphLine(im graphImage, root bool) string {
+// wholeDigest is one, of which the first letters tell it from any other.
+var wholeDigest = regexp.MustCompile(`(@sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+
+// graphLine is an image in the graph; a root says what it is built on, with digests as short
+// as people can use them if brief.
+func graphLine(im graphImage, root, brief bool) string {
 	line := name(im.Name)
 	switch {
 	case !root:
 	case len(im.Bases) > 0:
-		line += "  <- " + names(im.Bases)
+		bases := names(im.Bases)
+		if brief {
+			bases = wholeDigest.ReplaceAllString(bases, "$1")
+		}
+		line += "  <- " + bases
 	case len(im.Parents) > 0:
 		line += "  <- " + name(im.Parents[0])
 	case im.Err == nil: // of what cannot be read nobody knows

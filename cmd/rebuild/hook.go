@@ -65,9 +65,15 @@ func hookCommand(p *terminal.Printer) *cobra.Command {
 		Long: `Check what is pushed: the pre-push hook of git.
 
 The images that the pushed commits touch are built from the commits themselves,
-whatever the checkout holds, before they leave. A state that was built before is
-not built again. REBUILD=0 in the environment, or git push --no-verify, skips it.`,
-		Args: cobra.NoArgs,
+whatever the checkout holds, before they leave. A state that was built before
+is not built again. REBUILD=0 in the environment, or git push --no-verify,
+skips it.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return hintedVerb(cmd, args[0], err)
+			}
+			return nil
+		},
 		PersistentPreRun: func(*cobra.Command, []string) {
 			// What git sets for its hooks must not lead git, ssh or a credential helper to
 			// another repository than the one that this folder lies in.
@@ -77,6 +83,7 @@ not built again. REBUILD=0 in the environment, or git push --no-verify, skips it
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.SuggestionsMinimumDistance = suggestedWithin
 	f.where(cmd.PersistentFlags())
 	cmd.AddCommand(hookInstallCommand(p, f), hookUninstallCommand(p, f), hookStatusCommand(p, f), hookRunCommand(p, f))
 	for _, c := range cmd.Commands() {

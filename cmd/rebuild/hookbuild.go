@@ -12,7 +12,7 @@ import (
 
 // build builds images of a pushed commit, and prints what failed.
 func (c *pushCheck) build(ctx context.Context, commit prepush.Commit, images []string, begin func()) ([]prepush.Outcome, error) {
-	planned, report, err := c.carryOut(ctx, commit, images, begin)
+	report, err := c.carryOut(ctx, commit, images, begin)
 	var gone *docker.Unreachable
 	if errors.As(err, &gone) {
 		err = &prepush.Unreachable{Err: gone}
@@ -23,9 +23,6 @@ func (c *pushCheck) build(ctx context.Context, commit prepush.Commit, images []s
 	complete := err == nil || errors.Is(err, context.DeadlineExceeded) // else the error says it all
 	var outcomes []prepush.Outcome
 	for _, o := range report.Outcomes {
-		if o.Status == run.Failed && complete {
-			printFailure(c.p, planned, report, o)
-		}
 		outcomes = append(outcomes, prepush.Outcome{Image: o.Image, End: endOf(o.Status), Because: o.Because})
 	}
 	if complete {
@@ -47,22 +44,22 @@ func endOf(s run.Status) prepush.End {
 	return prepush.Passed
 }
 
-func (c *pushCheck) carryOut(ctx context.Context, commit prepush.Commit, images []string, begin func()) (*session.Planned, *run.Report, error) {
+func (c *pushCheck) carryOut(ctx context.Context, commit prepush.Commit, images []string, begin func()) (*run.Report, error) {
 	c.s.Refresh()
 	release, err := lockRun(ctx, c.p, c.s, true)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer releaseRun(c.p, release)
 	q := c.of(commit)
 	q.Exactly = images
 	planned, err := c.s.PlanOnline(ctx, q)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	begin()
-	report, err := withProgress(ctx, c.p, c.progress, func(progress *docker.Progress) (*run.Report, error) {
-		return c.s.RunPushed(ctx, planned, commit.ID, c.tag, progress)
+	view := newRunView(c.p, c.progress, planned, q.Slots)
+	return view.show(ctx, func(shown session.Shown) (*run.Report, error) {
+		return c.s.RunPushed(ctx, planned, commit.ID, c.tag, shown)
 	})
-	return planned, report, err
 }

@@ -23,9 +23,10 @@ func hookInstallCommand(p *terminal.Printer, f *flags) *cobra.Command {
 		Short: "put the hook where git looks for it",
 		Long: `Put the hook where git looks for it.
 
-A hook that is there is kept beside it, and runs first. A hooks folder that is a
-part of the working tree (husky's, say) is not written to: from git 2.54 on the hook
-goes into the repository's configuration, with an older git the line to add is told.`,
+A hook that is there is kept beside it, and runs first. A hooks folder that is
+a part of the working tree (husky's, say) is not written to: from git 2.54 on
+the hook goes into the repository's configuration, with an older git the line
+to add is told.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := errors.Join(o.check(), oneOf("via", via, "file", "config")); err != nil {

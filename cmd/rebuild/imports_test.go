@@ -33,6 +33,9 @@ var allowed = map[string][]string{
 	"docker/enginetest":    {"docker", "impact"},
 	"cmd/rebuild-pre-push": {"hooks"},
 	"cmd/rebuild/terminal": {},
+
+	"cmd/rebuild/terminal/screentest": {},
+
 	"cmd/rebuild/session": {
 		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb",
 		"impact/safefile", "impact/tree",

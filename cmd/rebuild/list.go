@@ -18,7 +18,7 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 		Use:   "list [IMAGE...]",
 		Short: "print the images, and where each is defined",
 		Example: `  rebuild list
-  rebuild list --print | docker buildx bake -f -   build with bake, in the right order`,
+  rebuild list --print | docker buildx bake -f -   build with bake, in order`,
 		Args: cobra.ArbitraryArgs,
 	}
 	f.where(cmd.Flags())
@@ -87,14 +87,22 @@ func newImageList(g *session.Graph) []listedImage {
 	return list
 }
 
+// lessWanted are the columns that a narrow terminal does without, the least wanted first.
+var lessWanted = []string{"TARGET", "CONTEXT", "DEFINED IN", "PHASE", "PARENTS", "DOCKERFILE"}
+
 func printList(p *terminal.Printer, format string, list []listedImage) error {
 	if format == "json" {
 		return p.JSON(map[string]any{"images": list})
 	}
+	var faults []string // on a terminal: the last cell would be long, and may be left out
 	rows := [][]string{{"IMAGE", "DOCKERFILE", "CONTEXT", "TARGET", "TAGS", "PARENTS", "PHASE", "DEFINED IN"}}
 	for _, im := range list {
 		row := []string{name(im.Name), name(im.Dockerfile), name(im.Context), name(im.Target), strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
-		if im.Err != nil {
+		switch {
+		case im.Err == nil:
+		case p.Width() > 0:
+			faults = append(faults, name(im.Name)+" cannot be built: "+im.Err.Error())
+		default:
 			row[len(row)-1] += "; cannot be built: " + im.Err.Error()
 		}
 		for i, cell := range row {
@@ -102,6 +110,9 @@ func printList(p *terminal.Printer, format string, list []listedImage) error {
 		}
 		rows = append(rows, row)
 	}
-	p.Table("", rows)
+	p.Columns(rows, lessWanted...)
+	for _, text := range faults {
+		p.Answer("%s", text)
+	}
 	return nil
 }

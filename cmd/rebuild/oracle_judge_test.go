@@ -164,7 +164,7 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*se
 			p.Plan.Images[i].Err = nil
 		}
 	}
-	report, err := s.Run(ctx, p, nil)
+	report, err := s.Run(ctx, p, session.Shown{})
 	return p, report, err
 }
 

@@ -20,8 +20,8 @@ func planCommand(p *terminal.Printer) *cobra.Command {
 		Short: "print what would be rebuilt, and why, and build nothing",
 		Long: `Print what would be rebuilt, and why, and build nothing.
 
-No engine is needed: what only an engine can tell is left out, and said. The exit
-code is 2 when something that would be rebuilt cannot be built.`,
+No engine is needed: what only an engine can tell is left out, and said. The
+exit code is 2 when something that would be rebuilt cannot be built.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), p, f, args) },
 	}
@@ -49,6 +49,18 @@ func runPlan(ctx context.Context, p *terminal.Printer, f *flags, images []string
 	return brokenError(planned.Plan)
 }
 
+// helpFirst says what helps where nothing was built yet, as in a fresh clone: a plan that
+// calls everything new says little.
+func helpFirst(ctx context.Context, p *terminal.Printer, s *session.Session, planned *session.Planned) {
+	if planned.Plan.Baseline.Kind != impact.SideRecords || len(planned.Records) > 0 || len(planned.Plan.Rebuilds()) == 0 {
+		return
+	}
+	if branch := s.MainBranch(ctx); branch != "" {
+		p.Message("rebuild: nothing was built here yet, so all is new; for a branch's changes:")
+		p.Hint("rebuild plan --since " + branch)
+	}
+}
+
 // planToPrint makes a plan for the verbs that only look.
 func planToPrint(ctx context.Context, p *terminal.Printer, f *flags, images []string) (*session.Planned, error) {
 	use := session.Asked
@@ -66,6 +78,9 @@ func planToPrint(ctx context.Context, p *terminal.Printer, f *flags, images []st
 	}
 	if err := planned.Save(); err != nil {
 		p.Warn("%v", err)
+	}
+	if f.format != "json" {
+		helpFirst(ctx, p, s, planned)
 	}
 	if planned.Unasked != nil {
 		p.Note("%v; whether the images are still there is left out", planned.Unasked)

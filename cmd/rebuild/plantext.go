@@ -41,6 +41,9 @@ func printPlan(p *terminal.Printer, plan *impact.Plan) {
 	for _, im := range plan.Images {
 		width = max(width, runewidth.StringWidth(name(im.Name)))
 	}
+	if most := p.Width(); most > 0 {
+		width = min(width, most/namesPart)
+	}
 	for _, ph := range plan.Phases {
 		p.Answer("")
 		title := name(ph.Name)
@@ -64,6 +67,9 @@ func printPlan(p *terminal.Printer, plan *impact.Plan) {
 	printTotals(p, plan)
 }
 
+// namesPart is which part of a terminal's width names may take: the others stick out.
+const namesPart = 4
+
 // maxListed bounds lists for people; --format json has all.
 const maxListed = 20
 
@@ -79,20 +85,20 @@ func printImage(p *terminal.Printer, im *impact.ImagePlan, width int) {
 	case im.Unsure && im.Err == nil:
 		line += ", the same image if the files that it copies come out the same"
 	}
-	p.Answer("  %s  %s", runewidth.FillRight(name(im.Name), width), line)
+	p.Beside("  "+runewidth.FillRight(name(im.Name), width)+"  ", line)
 	indent := strings.Repeat(" ", width+6)
 	if im.Err != nil {
-		p.Answer("%scannot be built: %s", indent, im.Err)
+		p.Beside(indent, "cannot be built: "+im.Err.Error())
 	}
 	if len(im.Assumed) > 0 {
-		p.Answer("%sjudged with a stand-in for %s", indent, strings.Join(im.Assumed, ", "))
+		p.Beside(indent, "judged with a stand-in for "+strings.Join(im.Assumed, ", "))
 	}
 	for i, r := range im.Reasons {
 		if i == maxReasons {
-			p.Answer("%s... and %d more reasons", indent, len(im.Reasons)-i)
+			p.Beside(indent, fmt.Sprintf("... and %d more reasons", len(im.Reasons)-i))
 			break
 		}
-		p.Answer("%s%s", indent, reasonText(im, r))
+		p.Beside(indent, reasonText(im, r))
 	}
 }
 

@@ -1,29 +1,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"rebuild/cmd/rebuild/session"
+	"github.com/mattn/go-runewidth"
+
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/docker/run"
 	"rebuild/impact"
 )
 
-// printReport says what became of a run: the failures with their last log lines
-// on stderr, the summary on stdout.
-func printReport(p *terminal.Printer, planned *session.Planned, r *run.Report, took time.Duration, quiet bool) {
-	for _, o := range r.Outcomes {
-		if o.Status == run.Failed {
-			printFailure(p, planned, r, o)
-		}
-	}
-	for _, s := range r.Warnings {
-		p.Warn("%s", s)
-	}
+// warnOf says what a run had to say beside its outcomes.
+func warnOf(p *terminal.Printer, r *run.Report) {
+	p.WarnAll(r.Warnings)
 	for _, o := range r.Outcomes {
 		if o.Edited {
 			p.Warn("files of %s were edited while it was built: the next run builds it again", o.Image)
@@ -34,43 +25,56 @@ func printReport(p *terminal.Printer, planned *session.Planned, r *run.Report, t
 			}
 		}
 	}
-	if !quiet {
-		printSummary(p, planned, r, took)
-	}
 }
 
-// printFailure writes a failure in the form that people grep for.
-func printFailure(p *terminal.Printer, planned *session.Planned, r *run.Report, o run.Outcome) {
-	f := o.Failure(planned.Plan.Image(o.Image))
-	for _, line := range f.Log {
-		p.Message("  | %s", terminal.LogLine(line))
+// interruptedText says in one line what of a plan was finished, and what was not, with as
+// many names as there is room for in a terminal of so many columns; 0: a few.
+func interruptedText(plan *impact.Plan, r *run.Report, width int) string {
+	text := ""
+	for most := 3; most >= 0; most-- {
+		text = "interrupted: " + finishedText(plan, r, most)
+		if width <= 0 || runewidth.StringWidth("rebuild: "+text) <= width {
+			break
+		}
 	}
-	p.Message("[FAILED] %s", strings.Join(slices.DeleteFunc([]string{name(o.Image), placeText(f.File, f.Line), f.What}, func(s string) bool { return s == "" }), "  "))
-	if f.Cause != "" {
-		p.Message("[INFO] cause: %s", f.Cause)
+	return text
+}
+
+// finishedText is that with so many names of each kind.
+func finishedText(plan *impact.Plan, r *run.Report, most int) string {
+	var done, failed, left []string
+	for _, image := range plan.Rebuilds() {
+		o := r.Outcome(image)
+		switch {
+		case o != nil && (o.Status == run.Built || o.Status == run.CutOff || o.Status == run.Kept):
+			done = append(done, image)
+		case o != nil && o.Status == run.Failed:
+			failed = append(failed, image)
+		default:
+			left = append(left, image)
+		}
 	}
-	if f.LogFile != "" {
-		p.Message("[INFO] whole log: %s", f.LogFile)
+	var parts []string
+	for _, of := range []struct {
+		what string
+		list []string
+	}{{"finished", done}, {"failed", failed}, {"not finished", left}} {
+		switch n := len(of.list); {
+		case n == 0 && of.what != "finished":
+		case n == 0 || most == 0:
+			parts = append(parts, fmt.Sprintf("%d %s", n, of.what))
+		case n > most+1: // one more takes no more room than its number
+			parts = append(parts, fmt.Sprintf("%d %s (%s and %d more)", n, of.what, names(of.list[:most]), n-most))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n, of.what, names(of.list)))
+		}
 	}
-	if r.Critical == o.Image {
-		p.Message("[ERROR] cannot go on without %s: phase %q is critical", o.Image, planned.Plan.PhaseOf(o.Image))
-	}
-	needed, optional := planned.RequiredBy(o.Image)
-	if len(needed) > 0 {
-		p.Message("[INFO] required by: %s", names(needed))
-	}
-	for _, ph := range optional {
-		p.Message("[INFO] also required by the %s: %s", ph.Name, names(ph.Images))
-	}
-	var fault *impact.Fault
-	if errors.As(o.Err, &fault) {
-		p.Hint(fault.Hint)
-	}
+	return strings.Join(parts, ", ")
 }
 
 // printSummary writes one line for each image that the run had to do with, and
 // one for all.
-func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, took time.Duration) {
+func printSummary(p *terminal.Printer, plan *impact.Plan, r *run.Report, took time.Duration) {
 	var rows [][]string
 	for _, o := range r.Outcomes {
 		row := []string{name(o.Image), fmt.Sprintf("%-8s", o.Status)}
@@ -79,10 +83,10 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 			row = append(row, fmt.Sprintf("%6s", seconds(o.Duration.Seconds())), ranText(o))
 		case run.Skipped:
 			if o.Because != "" {
-				row = append(row, "because of "+name(o.Because))
+				row = append(row, "", "because of "+name(o.Because))
 			}
 		case run.Kept:
-			if planned.Plan.Image(o.Image).Action == impact.Keep {
+			if plan.Image(o.Image).Action == impact.Keep {
 				continue // nothing was expected of it
 			}
 		}
@@ -90,7 +94,7 @@ func printSummary(p *terminal.Printer, planned *session.Planned, r *run.Report, 
 	}
 	p.Table("  ", rows)
 	kept, left := 0, impact.Totals{}
-	for _, im := range planned.Plan.Images {
+	for _, im := range plan.Images {
 		if !im.Selected || r.Outcome(im.Name) != nil {
 			continue
 		}
@@ -121,5 +125,3 @@ func ranText(o run.Outcome) string {
 	}
 	return fmt.Sprintf("%s, %d predicted", ran, o.Predicted)
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -5,7 +5,9 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact/catalog"
@@ -24,11 +26,15 @@ func programVersion() string {
 	return "unknown"
 }
 
+// suggestedWithin is by how many letters a verb or a flag may be mistyped to be suggested.
+const suggestedWithin = 2
+
 const rootLong = `Rebuild the Docker images that a change touches, and all that is built on them.
 
 Without a verb it brings images up to date with the working tree: what the last
-builds saw is compared with what is there now, layer by layer. IMAGE is a target
-name, a group, a tag, or a glob; without one, bake's default group or all.`
+builds saw is compared with what is there now, layer by layer. IMAGE is a
+target name, a group, a tag, or a glob; without one, bake's default group or
+all.`
 
 func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	f := &flags{}
@@ -51,14 +57,18 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 			return mistyped(cmd, run(cmd.Context(), p, f, images))
 		},
 	}
-	root.SuggestionsMinimumDistance = 2
+	root.SuggestionsMinimumDistance = suggestedWithin
 	root.SetArgs(args)
-	root.SetOut(p.Out)
+	root.SetOut(p.Folded())
 	root.SetErr(p.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return hinted{err, cmd.CommandPath() + " --help"}
+		return hinted{err, flagHint(cmd, err)}
 	})
+	root.PersistentFlags().BoolVarP(&p.Verbose, "verbose", "v", false, "print every warning, not only the first of each kind")
+	// As cobra has it, but for flags within the terminal.
+	cobra.AddTemplateFunc("within", func(set *pflag.FlagSet) string { return set.FlagUsagesWrapped(p.Width()) })
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", "Flags | within"))
 	f.where(root.Flags())
 	f.what(root)
 	runFlags(f, root)
@@ -79,11 +89,37 @@ func mistyped(root *cobra.Command, err error) error {
 	if !errors.As(err, &unknown) || unknown.Name == "" {
 		return err
 	}
-	verbs := root.SuggestionsFor(unknown.Name)
+	return hintedVerb(root, unknown.Name, err)
+}
+
+// hintedVerb adds the verbs of a command that a word may have been meant as.
+func hintedVerb(cmd *cobra.Command, word string, err error) error {
+	verbs := cmd.SuggestionsFor(word)
 	if len(verbs) == 0 {
 		return err
 	}
-	return hinted{err, root.Name() + " " + strings.Join(verbs, ", "+root.Name()+" ")}
+	path := cmd.CommandPath() + " "
+	return hinted{err, path + strings.Join(verbs, ", "+path)}
+}
+
+// flagHint is the command that cures a wrong flag: the one with the flag that may have been
+// meant, as cobra suggests verbs.
+func flagHint(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		given, best, least := unknown.GetSpecifiedName(), "", 0
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			far := levenshtein.Distance(given, f.Name, nil)
+			near := far <= suggestedWithin || len(given) > suggestedWithin && strings.HasPrefix(f.Name, given)
+			if !f.Hidden && near && (best == "" || far < least) {
+				best, least = f.Name, far
+			}
+		})
+		if best != "" {
+			return "did you mean --" + best + "? " + cmd.CommandPath() + " --help"
+		}
+	}
+	return cmd.CommandPath() + " --help"
 }
 
 func runFlags(f *flags, cmd *cobra.Command) {
@@ -93,6 +129,6 @@ func runFlags(f *flags, cmd *cobra.Command) {
 	set.BoolVar(&f.said.FailFast, "fail-fast", false, "stop at the first image that fails")
 	set.BoolVar(&f.strict, "strict", false, "fail when a layer runs that was predicted to be cached (see rebuild audit)")
 	set.BoolVar(&f.noWait, "no-wait", false, "fail when another run holds the lock, instead of waiting")
-	set.StringVar(&f.progress, "progress", "", "`STYLE`: auto, tty, plain, json, quiet (default $BUILDKIT_PROGRESS, or auto)")
+	set.StringVar(&f.progress, "progress", "", "`STYLE`: auto, quiet, or BuildKit's own tty, plain, json (default $BUILDKIT_PROGRESS, or auto)")
 	set.StringVar(&f.format, "format", "text", "with --dry-run, print the plan as `text` or json")
 }

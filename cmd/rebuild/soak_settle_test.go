@@ -159,7 +159,7 @@ func (s *soak) buildAll(ctx context.Context) (p *session.Planned, report *run.Re
 		p.Plan.Images[i].Err = nil // whether it is broken, the build tells
 		p.Plan.Images[i].Action = impact.Rebuild
 	}
-	report, err = sess.Run(ctx, p, nil)
+	report, err = sess.Run(ctx, p, session.Shown{})
 	return p, report, err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +115,7 @@ func imageLine(im daemon.ImageStatus, now time.Time) string {
 	cause := imageCause(im)
 	switch {
 	case im.State == daemon.ImageBuilding:
-		line := buildingLine(im)
+		line := buildText(im.Elapsed, im.Left, im.Layer)
 		if cause != "" {
 			line += " (" + cause + ")"
 		}
@@ -131,20 +130,6 @@ func imageLine(im daemon.ImageStatus, now time.Time) string {
 	return ""
 }
 
-// buildingLine is how far a build is.
-func buildingLine(im daemon.ImageStatus) string {
-	parts := []string{seconds(im.Elapsed)}
-	if im.Left != nil && *im.Left > 0 { // at 0 nobody knows
-		parts = append(parts, "about "+seconds(*im.Left)+" left")
-	}
-	if l := im.Layer; l != nil && l.Line > 0 {
-		parts = append(parts, placeText(l.File, l.Line)+" "+l.Instruction)
-	} else if l != nil {
-		parts = append(parts, l.Instruction)
-	}
-	return strings.Join(parts, ", ")
-}
-
 // viewOn draws a daemon's status below its log.
 func viewOn(live *terminal.Live) func(context.Context, func(context.Context) (daemon.Status, bool)) {
 	return func(ctx context.Context, status func(context.Context) (daemon.Status, bool)) {
@@ -155,7 +140,7 @@ func viewOn(live *terminal.Live) func(context.Context, func(context.Context) (da
 	}
 }
 
-// liveLines are a status in lines of less than so many columns: images that are not up
+// liveLines are a status in lines of at most so many columns: images that are not up
 // to date, and one for all.
 func liveLines(s daemon.Status, width int) []string {
 	queued := 0
@@ -174,5 +159,5 @@ func liveLines(s daemon.Status, width int) []string {
 		last += fmt.Sprintf(", %s queued", count(queued, "image", "images"))
 	}
 	last += ", watching " + count(s.Watching.Folders, "folder", "folders")
-	return append(terminal.TableLines("  ", rows, width-1), terminal.Cut(last, width-1))
+	return append(terminal.TableLines("  ", rows, width), terminal.Cut(last, width))
 }

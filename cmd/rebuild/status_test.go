@@ -41,10 +41,10 @@ func aStatus() daemon.Status {
 func TestLiveLines(t *testing.T) {
 	resting := daemon.Status{State: daemon.UpToDate, Watching: daemon.WatchStatus{Folders: 1}, Images: []daemon.ImageStatus{{Name: "base", State: daemon.ImageUpToDate}}}
 	var out strings.Builder
-	for _, width := range []int{120, 60} {
+	for _, width := range []int{119, 59} {
 		for _, s := range []daemon.Status{aStatus(), resting} {
 			for _, line := range liveLines(s, width) {
-				if runewidth.StringWidth(line) >= width {
+				if runewidth.StringWidth(line) > width {
 					t.Errorf("wider than %d: %q", width, line)
 				}
 				out.WriteString(line + "|\n")

@@ -14,8 +14,8 @@ import (
 
 const waitLong = `Wait until every image is up to date with all that was saved before this call.
 
-Exit 1 if an image could not be built, the daemon is paused or stopped, or the time
-is over.`
+Exit 1 if an image could not be built, the daemon is paused or stopped, or the
+time is over.`
 
 func waitCommand(p *terminal.Printer) *cobra.Command {
 	var timeout time.Duration

@@ -23,12 +23,13 @@ import (
 	"rebuild/watch/daemon"
 )
 
-const watchLong = `Keep images up to date until interrupted: when a file is saved, the images that it
-touches are rebuilt, and all that is built on them.
+const watchLong = `Keep images up to date until interrupted: when a file is saved, the images that
+it touches are rebuilt, and all that is built on them.
 
-It watches only folders in which a layer, a Dockerfile or a definition is read. A
-newer change stops a build only if it makes what the build is running useless. An
-image that failed waits for a change that touches it. One daemon a repository.`
+It watches only folders in which a layer, a Dockerfile or a definition is read.
+A newer change stops a build only if it makes what the build is running
+useless. An image that failed waits for a change that touches it. One daemon a
+repository.`
 
 // watchFlags are those of the daemon alone.
 type watchFlags struct {
@@ -48,7 +49,7 @@ func watchCommand(p *terminal.Printer) *cobra.Command {
 		Short: "keep images up to date while files are edited",
 		Long:  watchLong,
 		Example: `  rebuild watch       until Ctrl-C
-  rebuild watch -d    in the background: rebuild status, wait, logs, pause, resume and stop speak to it`,
+  rebuild watch -d    in the background: for status, wait, logs, pause and stop`,
 		Args: cobra.ArbitraryArgs,
 	}
 	f.where(cmd.Flags())
@@ -108,6 +109,7 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	if err != nil {
 		return daemonHint(err)
 	}
+	p.AsidesAtOnce()
 	listener, err := daemon.Listen(ctx, socket)
 	if err != nil {
 		return daemonHint(err)

@@ -55,10 +55,12 @@ func (l *watchLog) event(e daemon.Event) {
 		l.built(e.Outcome, reasonsText(e.Cause))
 	case daemon.Failed:
 		l.failed(e)
+	case daemon.Recovered:
+		l.log.Info().Str("image", e.Image).Msgf("%s has recovered: its last build had failed", e.Image)
 	case daemon.Superseded:
 		l.log.Info().Str("image", e.Image).Msgf("%s is stopped: a newer change makes this build useless", e.Image)
 	case daemon.CutOff:
-		l.log.Info().Str("image", e.Image).Msgf("%s is kept: what it is built on came out the same", e.Image)
+		l.log.Info().Str("image", e.Image).Msg(cutOffText(e.Image))
 	case daemon.Paused:
 		l.log.Info().Msg("paused: what runs ends, nothing more is begun")
 	case daemon.Resumed:
@@ -97,17 +99,12 @@ func (l *watchLog) definitionBroken(e daemon.DefinitionBroken) {
 }
 
 func (l *watchLog) building(e daemon.Building) {
-	cause, about := reasonsText(e.Cause), ""
-	if e.Estimate > 0 {
-		about = ", about " + seconds(e.Estimate)
-	}
-	l.log.Info().Str("image", e.Image).Str("cause", cause).Float64("estimate", e.Estimate).Msgf("%s is rebuilt%s: %s", e.Image, about, cause)
+	cause := reasonsText(e.Cause)
+	l.log.Info().Str("image", e.Image).Str("cause", cause).Float64("estimate", e.Estimate).Msg(buildingText(e.Image, e.Estimate, cause))
 }
 
 func (l *watchLog) built(o run.Outcome, cause string) {
-	took := o.Duration.Seconds()
-	l.log.Info().Str("image", o.Image).Str("cause", cause).Float64("seconds", took).Int("ran", o.Ran).
-		Msgf("%s was built in %s, %s ran", o.Image, seconds(took), count(o.Ran, "layer", "layers"))
+	l.log.Info().Str("image", o.Image).Str("cause", cause).Float64("seconds", o.Duration.Seconds()).Int("ran", o.Ran).Msg(builtText(o))
 	if o.Edited {
 		l.log.Info().Str("image", o.Image).Msgf("files of %s were edited while it was built: it is built again", o.Image)
 	}

@@ -40,13 +40,14 @@ func TestWatchLog(t *testing.T) {
 		{daemon.WaitsForLock{}, `{"level":"info","message":"waits for another process"}`},
 		{daemon.RunFailed{Err: errors.New("no space")}, `{"level":"error","message":"no space"}`},
 		{daemon.Building{Image: "app", Cause: cause, Estimate: 12}, `{"level":"info","image":"app","cause":"a.txt","estimate":12,"message":"app is rebuilt, about 12s: a.txt"}`},
-		{daemon.Building{Image: "app"}, `{"level":"info","image":"app","cause":"","estimate":0,"message":"app is rebuilt: "}`},
+		{daemon.Building{Image: "app"}, `{"level":"info","image":"app","cause":"","estimate":0,"message":"app is rebuilt"}`},
 		{daemon.Built{Outcome: built, Cause: cause}, `{"level":"info","image":"app","cause":"a.txt","seconds":1.5,"ran":2,"message":"app was built in 1.5s, 2 layers ran"}
 {"level":"info","image":"app","message":"files of app were edited while it was built: it is built again"}
 {"level":"warn","image":"app","message":"app: old syntax"}`},
 		{daemon.Failed{Image: "app", Failure: failure, Cause: cause}, `{"level":"error","image":"app","message":"  | no rule"}
 {"level":"error","image":"app","cause":"a.txt","where":"Dockerfile:3","what":"RUN make","message":"app failed: Dockerfile:3 RUN make"}`},
 		{daemon.Superseded{Image: "app"}, `{"level":"info","image":"app","message":"app is stopped: a newer change makes this build useless"}`},
+		{daemon.Recovered{Image: "app"}, `{"level":"info","image":"app","message":"app has recovered: its last build had failed"}`},
 		{daemon.CutOff{Image: "app"}, `{"level":"info","image":"app","message":"app is kept: what it is built on came out the same"}`},
 		{daemon.Paused{}, `{"level":"info","message":"paused: what runs ends, nothing more is begun"}`},
 		{daemon.Resumed{}, `{"level":"info","message":"goes on"}`},

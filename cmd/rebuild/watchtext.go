@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"rebuild/docker/run"
 	"rebuild/impact"
 	"rebuild/watch/daemon"
 )
@@ -85,4 +86,41 @@ func placeOf(file string, line int) string {
 // failureText is where and why a build failed.
 func failureText(f *daemon.Failure) string {
 	return strings.TrimSpace(placeText(f.File, f.Line) + " " + f.What)
+}
+
+// buildingText says that the build of an image begins: about how many seconds it takes, 0
+// when nobody knows, and why.
+func buildingText(image string, estimate float64, cause string) string {
+	text := image + " is rebuilt"
+	if estimate > 0 {
+		text += ", about " + seconds(estimate)
+	}
+	if cause != "" {
+		text += ": " + cause
+	}
+	return text
+}
+
+// builtText says that a build has ended well.
+func builtText(o run.Outcome) string {
+	return fmt.Sprintf("%s was built in %s, %s ran", o.Image, seconds(o.Duration.Seconds()), count(o.Ran, "layer", "layers"))
+}
+
+// cutOffText says that an image need not be built.
+func cutOffText(image string) string {
+	return image + " is kept: what it is built on came out the same"
+}
+
+// buildText is how far a build is.
+func buildText(elapsed float64, left *float64, l *run.Layer) string {
+	parts := []string{seconds(elapsed)}
+	if left != nil && *left > 0 { // at 0 nobody knows
+		parts = append(parts, "about "+seconds(*left)+" left")
+	}
+	if l != nil && l.Line > 0 {
+		parts = append(parts, placeText(l.File, l.Line)+" "+l.Instruction)
+	} else if l != nil {
+		parts = append(parts, l.Instruction)
+	}
+	return strings.Join(parts, ", ")
 }

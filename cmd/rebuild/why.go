@@ -14,10 +14,13 @@ import (
 func whyCommand(p *terminal.Printer) *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
-		Use:   "why IMAGE",
+		Use:   "why [IMAGE...]",
 		Short: "print the chain from a changed file to a layer to an image",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), p, f, args) },
+		Long: `Print the chain from a changed file to a layer to an image.
+
+Without IMAGE, of each image that is rebuilt.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), p, f, args) },
 	}
 	f.where(cmd.Flags())
 	f.what(cmd)
@@ -29,20 +32,29 @@ func runWhy(ctx context.Context, p *terminal.Printer, f *flags, images []string)
 	if err != nil {
 		return err
 	}
-	for _, image := range planned.Asked {
-		printWhy(p, planned.Plan, image)
+	plan, asked := planned.Plan, planned.Asked
+	if len(images) == 0 {
+		if asked = plan.Rebuilds(); len(asked) == 0 {
+			printTotals(p, plan)
+		}
+	}
+	c := &chains{plan: plan, printed: map[string]bool{}}
+	for i, image := range asked {
+		if i > 0 {
+			p.Answer("")
+		}
+		c.print(p, plan.Image(image))
 	}
 	return nil
 }
 
-// printWhy writes an image's chains, one for each reason, a line a link.
-func printWhy(p *terminal.Printer, plan *impact.Plan, image string) {
-	im := plan.Image(image)
+// print writes an image's chains, one for each reason, a line a link.
+func (c *chains) print(p *terminal.Printer, im *impact.ImagePlan) {
+	plan := c.plan
 	if im.Action == impact.Keep {
 		p.Answer("%s", keptText(im, strings.TrimPrefix(side(plan.Baseline), "commit ")))
 		return
 	}
-	c := &chains{plan: plan, printed: map[string]bool{}}
 	for _, chain := range c.of(im) {
 		for i, link := range chain {
 			p.Answer("%s%s", strings.Repeat("  ", i), link)

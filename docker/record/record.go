@@ -197,20 +197,18 @@ func (s *Store) Save(rec *Record) error {
 	return nil
 }
 
-// Tidy removes what killed runs left beside the records, and the file lists that no
-// record has any more.
+// Tidy removes what killed runs left beside the records, the file lists that no record has
+// any more, and logs when there are too many.
 func (s *Store) Tidy() error {
 	for _, dir := range []string{filepath.Dir(s.dir), s.dir, s.listDir(), s.baseDir(), s.runDir()} { // the first holds LastEngineFile
 		if err := removeTemps(dir); err != nil {
 			return fmt.Errorf("records: %w", err)
 		}
 	}
-	return s.sweepLists()
-}
-
-// LogFile is where the whole log of an image's last build is kept.
-func (s *Store) LogFile(image string) string {
-	return filepath.Join(s.dir, "logs", fileName(image)+".log")
+	if err := s.sweepLists(); err != nil {
+		return err
+	}
+	return s.sweepLogs(mostLogs)
 }
 
 // JournalFile is where a run notes what it makes.

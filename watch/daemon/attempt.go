@@ -78,6 +78,9 @@ func (l *loop) adopt(ctx context.Context, a *attempt) {
 	l.newest, l.good = a, &a.Target.Catalog
 	l.tellUnallowed(*l.good)
 	l.findWaiting()
+	if l.active == nil {
+		l.kept(a.Plan)
+	}
 	l.ready = true
 	l.carryOut(ctx)
 }

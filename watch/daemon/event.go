@@ -61,6 +61,8 @@ type (
 		Failure Failure
 		Cause   *Cause
 	}
+	// Recovered says that an image whose last build failed is up to date again.
+	Recovered struct{ Image string }
 	// Superseded says that it was stopped, since a newer change makes it useless.
 	Superseded struct{ Image string }
 	// CutOff says that an image is kept, since what it is built on came out the same.
@@ -100,6 +102,7 @@ func (RunFailed) event()        {}
 func (Building) event()         {}
 func (Built) event()            {}
 func (Failed) event()           {}
+func (Recovered) event()        {}
 func (Superseded) event()       {}
 func (CutOff) event()           {}
 func (Paused) event()           {}

@@ -50,7 +50,8 @@ type loop struct {
 	waiting map[string]waiting // images that wait for another state
 	repeats map[string]int     // builds in a row with no batch between
 	builds  map[string]*ongoing
-	failed  map[string]Failure
+	failed  map[string]Failure // those that wait because of it
+	unwell  map[string]bool    // images whose last build failed, and that were not up to date since
 	builtAt map[string]time.Time
 	away    error // why the engine cannot be reached
 	broken  error // why the definition cannot be read
@@ -77,7 +78,7 @@ func newLoop(o Options, batches <-chan watch.Batch) *loop {
 		batches: batches, planned: make(chan *attempt), observed: make(chan observation),
 		runEnded: make(chan runEnd), calls: make(chan func()), folders: make(chan []string),
 		waiting: map[string]waiting{}, repeats: map[string]int{}, builds: map[string]*ongoing{},
-		failed: map[string]Failure{}, builtAt: map[string]time.Time{}, news: newNews(o.Events),
+		failed: map[string]Failure{}, unwell: map[string]bool{}, builtAt: map[string]time.Time{}, news: newNews(o.Events),
 	}
 }
 

@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"rebuild/docker"
 	"rebuild/docker/run"
+	"rebuild/impact"
 )
 
 // ongoing is a build that runs.
@@ -24,7 +27,7 @@ func (l *loop) observe(o observation) {
 		b := &ongoing{steps: o.steps, since: o.at}
 		e := Building{Image: o.image}
 		if ip := l.newest.Plan.Image(o.image); ip != nil {
-			b.cause = causeOf(ip)
+			b.cause = CauseOf(ip)
 			e.Cause = b.cause
 			if ip.Estimate != nil {
 				e.Estimate = *ip.Estimate
@@ -52,14 +55,17 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 			l.waiting[o.Image] = waiting{o.State, WaitsRestless}
 		}
 		l.Events(Built{o, cause})
+		l.recovered(o.Image)
 		if im, ok := l.newest.Target.Catalog.Image(o.Image); ok && im.OnSuccess != "" && l.allows(im) {
 			l.commands.add(Command{Image: o.Image, Tags: im.Tags, ImageID: o.Result.ImageID, Line: im.OnSuccess})
 		}
 	case run.CutOff:
 		l.succeeded(o.Image)
 		l.Events(CutOff{o.Image})
+		l.recovered(o.Image)
 	case run.Kept:
 		l.succeeded(o.Image)
+		l.recovered(o.Image)
 	case run.Superseded:
 		l.Events(Superseded{o.Image})
 	case run.Failed:
@@ -70,6 +76,26 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 func (l *loop) succeeded(image string) {
 	delete(l.failed, image)
 	delete(l.waiting, image)
+}
+
+// recovered notes that an image is up to date.
+func (l *loop) recovered(image string) {
+	if l.unwell[image] {
+		delete(l.unwell, image)
+		l.Events(Recovered{image})
+	}
+}
+
+// kept notes which of the images whose builds failed are as they were before that, or gone.
+// The plan must be newer than what the last run came to.
+func (l *loop) kept(p *impact.Plan) {
+	for _, name := range slices.Sorted(maps.Keys(l.unwell)) {
+		if ip := p.Image(name); ip == nil {
+			delete(l.unwell, name)
+		} else if ip.Err == nil && ip.Action == impact.Keep {
+			l.recovered(name)
+		}
+	}
 }
 
 func (l *loop) outcomeFailed(o run.Outcome, cause *Cause) {
@@ -84,5 +110,6 @@ func (l *loop) outcomeFailed(o run.Outcome, cause *Cause) {
 		l.failed[o.Image], l.waiting[o.Image] = f, waiting{o.State, WaitsFailed}
 		l.renewUpdate()
 	}
+	l.unwell[o.Image] = true
 	l.Events(Failed{o.Image, f, cause})
 }

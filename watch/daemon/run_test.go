@@ -268,11 +268,11 @@ func TestRunningLayer(t *testing.T) {
 		"[1/2] COPY":         {File: "D", Line: 3, Instruction: "COPY . ."},
 		"exporting to image": {Instruction: "exporting to image"},
 	} {
-		if got := runningLayer(ip, stepLog(name)); got == nil || *got != want {
+		if got := run.RunningLayer(ip, stepLog(name)); got == nil || *got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	}
-	if got := runningLayer(ip, docker.NewStepLog()); got != nil {
+	if got := run.RunningLayer(ip, docker.NewStepLog()); got != nil {
 		t.Errorf("%+v where nothing runs", got)
 	}
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"time"
 
-	"rebuild/docker"
 	"rebuild/docker/run"
 	"rebuild/impact"
 )
@@ -69,11 +68,7 @@ const (
 )
 
 // Layer is a place in a Dockerfile; File is "" for a step of BuildKit's own.
-type Layer struct {
-	File        string `json:"dockerfile,omitempty"`
-	Line        int    `json:"line,omitempty"`
-	Instruction string `json:"instruction"`
-}
+type Layer = run.Layer
 
 // Cause is why an image is rebuilt: the first reason, and how many more there are.
 type Cause struct {
@@ -82,20 +77,16 @@ type Cause struct {
 	More   int           `json:"more,omitempty"`
 }
 
-// causeOf is why a plan rebuilds an image, nil when it does not.
-func causeOf(ip *impact.ImagePlan) *Cause {
+// CauseOf is why a plan rebuilds an image, nil when it does not.
+func CauseOf(ip *impact.ImagePlan) *Cause {
 	if len(ip.Reasons) == 0 {
 		return nil
 	}
 	c := &Cause{Reason: ip.Reasons[0], More: len(ip.Reasons) - 1}
 	if i := c.Reason.Layer; i > 0 && i <= len(ip.Layers) {
-		c.Layer = layerOf(ip.Layers[i-1])
+		c.Layer = run.LayerOf(ip.Layers[i-1])
 	}
 	return c
-}
-
-func layerOf(l impact.LayerPlan) *Layer {
-	return &Layer{File: l.Dockerfile, Line: l.Line, Instruction: l.Instruction}
 }
 
 // status tells how things are.
@@ -156,7 +147,7 @@ func (l *loop) imageStatus(ip *impact.ImagePlan) ImageStatus {
 	switch w, waits := l.newest.waits[ip.Name]; {
 	case b != nil:
 		im.State, im.Cause, im.Elapsed = ImageBuilding, b.cause, time.Since(b.since).Seconds()
-		im.Layer = runningLayer(ip, b.steps)
+		im.Layer = run.RunningLayer(ip, b.steps)
 		if ip.Estimate != nil {
 			left := max(0, *ip.Estimate-im.Elapsed)
 			im.Left = &left
@@ -172,9 +163,9 @@ func (l *loop) imageStatus(ip *impact.ImagePlan) ImageStatus {
 	case l.failedBelow(ip) != "":
 		im.State, im.Waits = ImageStale, &Waits{Kind: WaitsForImage, For: l.failedBelow(ip)}
 	case l.paused:
-		im.State, im.Cause = ImageStale, causeOf(ip)
+		im.State, im.Cause = ImageStale, CauseOf(ip)
 	default:
-		im.State, im.Cause = ImageQueued, causeOf(ip)
+		im.State, im.Cause = ImageQueued, CauseOf(ip)
 	}
 	return im
 }
@@ -206,16 +197,4 @@ func (l *loop) failedBelow(ip *impact.ImagePlan) string {
 func (l *loop) builtNow(name string) bool {
 	at, ok := l.builtAt[name]
 	return ok && at.After(l.newest.Made)
-}
-
-// runningLayer is the first layer that a build executes now, nil when there is none.
-func runningLayer(ip *impact.ImagePlan, steps *docker.StepLog) *Layer {
-	running := steps.Running()
-	if len(running) == 0 {
-		return nil
-	}
-	if l := ip.LayerNamed(running[0]); l != nil {
-		return layerOf(*l)
-	}
-	return &Layer{Instruction: running[0]}
 }

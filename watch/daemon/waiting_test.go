@@ -48,6 +48,7 @@ func TestFailedImageWaits(t *testing.T) {
 		r.write("base/f", "two")
 		r.settle()
 		r.built("base app")
+		r.told("Recovered{base}")
 		r.shows("up to date; base up to date; app up to date; side up to date")
 		// What is put back to what was built last is no failure any more.
 		r.write("base/f", "fail")
@@ -56,6 +57,7 @@ func TestFailedImageWaits(t *testing.T) {
 		r.write("base/f", "two")
 		r.settle()
 		r.built("")
+		r.told("base failed: Dockerfile:2 RUN make", "Recovered{base}")
 		r.shows("up to date; base up to date; app up to date; side up to date")
 		r.end()
 	})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -167,10 +168,19 @@ func (s *Session) openRecords(ctx context.Context) {
 func (s *Session) recordsDir() string { return filepath.Join(s.State, "records") }
 
 // LogFile is where the log of an image's last build lies, on the engine that was used
-// last.
+// last: of a run, a daemon, or the check of a push. When there is none, it is where that of
+// a run would be.
 func (s *Session) LogFile(image string) string {
 	dir := s.recordsDir()
-	return record.Open(dir, record.LastEngine(dir)).LogFile(image)
+	id := record.LastEngine(dir)
+	file := record.Open(dir, id).LogFile(image)
+	pushed := record.Open(s.pushDir(), id).LogFile(image)
+	if at, err := os.Stat(pushed); err == nil {
+		if of, err := os.Stat(file); err != nil || of.ModTime().Before(at.ModTime()) {
+			return pushed
+		}
+	}
+	return file
 }
 
 // confirm asks the engine who it is. When it is not the one whose records were

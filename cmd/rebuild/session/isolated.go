@@ -20,7 +20,7 @@ import (
 // record changes. Images are built under references of their own, so that each is
 // built on the parents of the same commit, and these are taken away again; what the
 // builds ran stays in BuildKit's cache.
-func (s *Session) runIsolated(ctx context.Context, p *Planned, progress *docker.Progress) (*run.Report, error) {
+func (s *Session) runIsolated(ctx context.Context, p *Planned, shown Shown) (*run.Report, error) {
 	r, err := s.runWith(p, s.isolatedRecords())
 	if err != nil {
 		return nil, err
@@ -48,15 +48,19 @@ func (s *Session) runIsolated(ctx context.Context, p *Planned, progress *docker.
 		return nil, err
 	}
 	r.Job = run.Job{Plan: p.Plan, Images: images, States: states, Request: iso.request, Anew: true, Costs: p.costs()}
-	r.Push, r.FailFast, r.Progress, r.Vouching = false, false, progress, p.Records
+	r.Push, r.FailFast, r.Vouching = false, false, p.Records
+	r.Progress, r.Observe = shown.Progress, shown.Observe
 	return r.Do(ctx)
 }
 
 // isolatedRecords are the records of isolated builds, for the times of their steps
 // alone: the images are gone.
 func (s *Session) isolatedRecords() *record.Store {
-	return record.Open(filepath.Join(s.State, "push"), s.engine.id)
+	return record.Open(s.pushDir(), s.engine.id)
 }
+
+// pushDir is for what isolated builds keep.
+func (s *Session) pushDir() string { return filepath.Join(s.State, "push") }
 
 // isolated gives images references of their own.
 type isolated struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"rebuild/docker"
 	"rebuild/docker/record"
 	"rebuild/docker/run"
 	"rebuild/impact"
@@ -43,16 +42,16 @@ func (s *Session) EstimateIsolated(p *Planned) {
 // RunPushed carries out a plan for a pushed commit, and notes what was built. Images get
 // their tags only when the commit is what is checked out, or tag is set; else they are
 // built isolated.
-func (s *Session) RunPushed(ctx context.Context, p *Planned, commit string, tag bool, progress *docker.Progress) (report *run.Report, err error) {
+func (s *Session) RunPushed(ctx context.Context, p *Planned, commit string, tag bool, shown Shown) (report *run.Report, err error) {
 	if !tag {
 		if tag, err = s.Repo.CheckedOut(ctx, commit); err != nil {
 			return nil, err
 		}
 	}
 	if tag && p.SharedTags() == nil {
-		report, err = s.Run(ctx, p, progress)
+		report, err = s.Run(ctx, p, shown)
 	} else {
-		report, err = s.runIsolated(ctx, p, progress)
+		report, err = s.runIsolated(ctx, p, shown)
 	}
 	if report != nil {
 		if err := s.noteChecked(p, report); err != nil {

@@ -14,8 +14,14 @@ import (
 // Refresh forgets what the engine held: another run may have changed it.
 func (s *Session) Refresh() { s.engine.refresh() }
 
+// Shown is who sees how a run goes on. The zero value is nobody.
+type Shown struct {
+	Progress *docker.Progress // what builds say
+	Observe  func(image string, steps *docker.StepLog, o *run.Outcome)
+}
+
 // Run carries a plan out, under the run's lock.
-func (s *Session) Run(ctx context.Context, p *Planned, progress *docker.Progress) (*run.Report, error) {
+func (s *Session) Run(ctx context.Context, p *Planned, shown Shown) (*run.Report, error) {
 	job, err := s.Job(ctx, p)
 	if err != nil {
 		return nil, err
@@ -24,7 +30,7 @@ func (s *Session) Run(ctx context.Context, p *Planned, progress *docker.Progress
 	if err != nil {
 		return nil, err
 	}
-	r.Progress = progress
+	r.Progress, r.Observe = shown.Progress, shown.Observe
 	return r.Do(ctx)
 }
 

@@ -80,6 +80,20 @@ func (s *Session) known(ctx context.Context, rev string) (string, error) {
 	return name, nil
 }
 
+// MainBranch is the branch that others are made from, by its usual names, "" when there is
+// none.
+func (s *Session) MainBranch(ctx context.Context) string {
+	if s.Repo == nil {
+		return ""
+	}
+	for _, branch := range []string{"main", "master"} {
+		if _, err := s.Repo.Known(ctx, branch); err == nil {
+			return branch
+		}
+	}
+	return ""
+}
+
 // commit is the tree of a commit, for a plan to compare.
 func (s *Session) commit(ctx context.Context, rev string, view tree.View) (*tree.CommitTree, error) {
 	t, err := s.Repo.Commit(ctx, rev, view)

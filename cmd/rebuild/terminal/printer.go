@@ -2,9 +2,10 @@
 // messages beside it, tables, lines that stay below a log, and a file that is followed.
 // It knows nothing of images: the words are given to it.
 //
-// It promises that the answer alone goes to stdout and all else to stderr, that a warning
-// is printed once, that a line is one line whatever names are in it, and that no control
-// codes are written but its own, and those to a terminal alone.
+// It promises that the answer alone goes to stdout and all else to stderr, that warnings
+// come after the answer and each kind of them once, that a line is one line whatever names
+// are in it and none is wider than the terminal, and that no control codes are written but
+// its own, and those to a terminal alone.
 package terminal
 
 import (
@@ -28,20 +29,43 @@ type Printer struct {
 	Err   io.Writer // takes all else
 	Color bool      // of the answer
 
+	Verbose bool // every warning is printed, not only the first of a kind
+
 	mu     sync.Mutex
-	warned map[string]bool // guarded by mu: each warning is printed once
+	asides asides // guarded by mu
 }
 
 // New gives a printer that writes the answer to out, in color if that is a terminal and
 // NO_COLOR is not set.
 func New(out, err io.Writer) *Printer {
-	return &Printer{Out: out, Err: err, Color: IsTerminal(out) && os.Getenv("NO_COLOR") == "", warned: map[string]bool{}}
+	return &Printer{Out: out, Err: err, Color: IsTerminal(out) && os.Getenv("NO_COLOR") == ""}
 }
 
 // IsTerminal tells whether somebody looks at what is written, or writes what is read.
 func IsTerminal(file any) bool {
+	if s, ok := file.(sized); ok {
+		width, _ := s.Size()
+		return width > 0
+	}
 	f, ok := file.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// sized is a terminal that is no file: what is drawn above live lines, or a test's. A
+// width of 0 says that it is none.
+type sized interface{ Size() (width, height int) }
+
+// sizeOf is how many columns and rows a terminal has; 0 for what is none.
+func sizeOf(w io.Writer) (width, height int) {
+	switch w := w.(type) {
+	case sized:
+		return w.Size()
+	case *os.File:
+		if width, height, err := term.GetSize(int(w.Fd())); err == nil {
+			return width, height
+		}
+	}
+	return 0, 0
 }
 
 // IsDevice tells of a terminal, and of the null device: nobody has put anything into it.
@@ -50,16 +74,16 @@ func IsDevice(f *os.File) bool {
 	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }
 
-// widthOf is how many columns a terminal has; 0 for what is none.
-func widthOf(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
+// Width is how many columns the terminal has that takes the answer; 0 is any number, for
+// what is no terminal.
+func (p *Printer) Width() int {
+	width, _ := sizeOf(p.Out)
+	return width
+}
+
+// MessageWidth is that of the terminal that takes all else.
+func (p *Printer) MessageWidth() int {
+	width, _ := sizeOf(p.Err)
 	return width
 }
 
@@ -69,9 +93,11 @@ func (p *Printer) Answer(format string, args ...any) { writeLine(p.Out, fmt.Spri
 // Message writes a line to stderr.
 func (p *Printer) Message(format string, args ...any) { writeLine(p.Err, fmt.Sprintf(format, args...)) }
 
-// writeLine is how text for people is written.
+// writeLine is how text for people is written. On a terminal a line that is too long goes
+// on below.
 func writeLine(w io.Writer, text string) {
-	_, _ = io.WriteString(w, Plain(text)+"\n") // whoever read it has gone
+	width, _ := sizeOf(w)
+	_, _ = io.WriteString(w, strings.Join(fold(Plain(text), width), "\n")+"\n") // whoever read it has gone
 }
 
 // Heading writes a title, which stands out on a terminal, and the rest of its line to
@@ -84,39 +110,17 @@ func (p *Printer) Heading(title, rest string) {
 	_, _ = io.WriteString(p.Out, title+rest+"\n") // whoever read it has gone
 }
 
-// Note writes what is good to know.
-func (p *Printer) Note(format string, args ...any) { p.Message("rebuild: note: "+format, args...) }
-
-// Warn writes each warning once.
-func (p *Printer) Warn(format string, args ...any) { p.WarnText(fmt.Sprintf(format, args...)) }
-
-// WarnText is Warn for a text.
-func (p *Printer) WarnText(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.warned[text] {
-		p.warned[text] = true
-		writeLine(p.Err, "rebuild: warning: "+text)
-	}
-}
-
-// WarnAll is Warn for many texts.
-func (p *Printer) WarnAll(warnings []string) {
-	for _, w := range warnings {
-		p.WarnText(w)
-	}
-}
-
 // Fail writes an error and, unless it is "", the hint that cures it.
 func (p *Printer) Fail(text, hint string) {
 	p.Message("rebuild: error: %s", strings.TrimSpace(text))
 	p.Hint(hint)
 }
 
-// Hint writes what cures the error before it; "" is nothing.
+// Hint writes what cures the error before it; "" is nothing. It is one line however long:
+// its command is there to be copied.
 func (p *Printer) Hint(hint string) {
 	if hint != "" {
-		p.Message("rebuild: hint: %s", hint)
+		_, _ = io.WriteString(p.Err, Plain("rebuild: hint: "+hint)+"\n") // whoever read it has gone
 	}
 }
 
@@ -151,6 +155,22 @@ func (p *Printer) LogLines() io.Writer {
 	return &lineWriter{func(line string) string { return LogLine(line) + "\n" }, p.Out}
 }
 
+// Folded writes text of whole lines to stdout, which go on below where they are too long for
+// the terminal.
+func (p *Printer) Folded() io.Writer {
+	return &lineWriter{func(text string) string {
+		var folded strings.Builder
+		for line := range strings.Lines(text) {
+			rest, ended := strings.CutSuffix(line, "\n")
+			folded.WriteString(strings.Join(fold(rest, p.Width()), "\n"))
+			if ended {
+				folded.WriteString("\n")
+			}
+		}
+		return folded.String()
+	}, p.Out}
+}
+
 // lineWriter writes lines as clean makes them.
 type lineWriter struct {
 	clean func(string) string
@@ -163,11 +183,11 @@ func (w *lineWriter) Write(line []byte) (int, error) {
 }
 
 // Buffer holds back what goes to stderr until it is known whether it matters: the
-// function that it gives prints it, or forgets it.
+// function that it gives prints it, or forgets it with the notes and warnings.
 func (p *Printer) Buffer() (end func(print bool)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	stderr, buffered := p.Err, &bytes.Buffer{}
+	stderr, buffered, before := p.Err, &bytes.Buffer{}, len(p.asides.texts)
 	p.Err = buffered
 	return func(print bool) {
 		p.mu.Lock()
@@ -175,7 +195,7 @@ func (p *Printer) Buffer() (end func(print bool)) {
 		if p.Err = stderr; print {
 			_, _ = buffered.WriteTo(stderr) // nobody is left to hear that it cannot be printed
 		} else {
-			clear(p.warned)
+			p.asides.forget(before)
 		}
 	}
 }

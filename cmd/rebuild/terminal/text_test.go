@@ -72,7 +72,7 @@ func TestOneLine(t *testing.T) {
 		"start":   func(p *Printer) { p.Answer("%s", "  ::error::y") },
 		"heading": func(p *Printer) { p.Heading(evil, evil) },
 		"message": func(p *Printer) { p.Message("%s %v", evil, errText(evil)) },
-		"warning": func(p *Printer) { p.WarnText(evil) },
+		"warning": func(p *Printer) { p.WarnText(evil); p.Asides() },
 		"error":   func(p *Printer) { p.Fail(evil, "") },
 		"hint":    func(p *Printer) { p.Hint(evil) },
 		"table":   func(p *Printer) { p.Table("  ", [][]string{{evil, "b"}}) },
