@@ -36,6 +36,7 @@ func completeAll(cmd *cobra.Command) {
 	switch {
 	case strings.Contains(cmd.Use, "IMAGE"):
 		cmd.ValidArgsFunction = completeImages
+	case strings.Contains(cmd.Use, "COMMAND"): // the shell's own: files
 	case !cmd.HasSubCommands() && len(cmd.ValidArgs) == 0 && cmd.Args != nil:
 		cmd.ValidArgsFunction = completeNoMore
 	}
