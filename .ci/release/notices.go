@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -76,11 +75,12 @@ func (r release) notices(ctx context.Context, p platform) ([]byte, error) {
 			return nil, fmt.Errorf("%s: it has no licence text", name)
 		}
 	}
-	text, err := goLicence(ctx, r)
+	out, err = r.command(ctx, "go", "env", "GOROOT", "GOVERSION").Output()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("go env: %w", err)
 	}
-	of[text] = map[string]bool{"Go, its runtime and standard library, " + runtime.Version(): true}
+	goRoot, goVersion, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	of[filepath.Join(goRoot, "LICENSE")] = map[string]bool{"Go, its runtime and standard library, " + goVersion: true}
 	return join(of)
 }
 
@@ -102,14 +102,6 @@ func licences(dir, root string) (texts []string, err error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-func goLicence(ctx context.Context, r release) (string, error) {
-	out, err := r.command(ctx, "go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env: %w", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(out)), "LICENSE"), nil
 }
 
 // join writes each text once, below all that it holds for.
