@@ -13,22 +13,41 @@ FUZZTIME ?= 10s
 BENCH ?= .
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build bin/rebuild, and the guard of its hook
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	@.ci/compile build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+# What the programs are made of. A folder is newer when a file in it was removed.
+SOURCES := go.mod go.sum $(shell find cmd docker hooks impact watch -name testdata -prune -o ! -name '*_test.go' -print)
+bin/rebuild: $(SOURCES)
+	@$(MAKE) --no-print-directory build
+	@touch $@
 
 install: ## install both where go install does
-	go install -trimpath -ldflags "$(LDFLAGS)" ./cmd/...
+	@.ci/compile install -trimpath -ldflags "$(LDFLAGS)" ./cmd/...
 
-demo: build ## build the example's 21 images, then show what changes rebuild
+demo: ## build the example's 21 images, then show what changes rebuild
+	@echo "demo: builds 21 small images of a copy of examples/speech-pipeline, changes four files, and shows"
+	@echo "demo: each plan and each run: about a minute. bin/rebuild is compiled first, unless it is there;"
+	@echo "demo: the first time that takes about 3 minutes on two processors."
+	@$(MAKE) --no-print-directory --silent bin/rebuild
 	@.ci/setup engine busybox base
 	@examples/demo.sh bin/rebuild
 
+release: ## make archives, Debian packages and checksums, in bin/release
+	@.ci/setup nfpm
+	go -C .ci/release run . -version "$(VERSION)" "$(CURDIR)/bin/release"
+
+release-check: ## make a release of this platform twice, and a Debian package, and compare
+	@.ci/setup nfpm
+	go -C .ci/release test -count=1 -timeout 30m -v ./...
+
 # Tests that build wait for the engine, not for a processor: six run at once.
-test: ## lint, cross builds, all tests, the demo
+test: ## lint, cross builds, a release of this platform, all tests, the demo
 	@.ci/setup engine busybox base cc buildx
 	@$(MAKE) --no-print-directory lint cross
+	go -C .ci/release test -count=1 -timeout 30m ./...
 	go test -race -p 2 -parallel 6 -timeout 30m ./...
 	@$(MAKE) --no-print-directory demo
 
@@ -41,14 +60,17 @@ lint: ## gofmt, go vet, go mod tidy, staticcheck
 	go vet -trimpath ./...
 	go mod tidy -diff
 	GOFLAGS="$$(go env GOFLAGS) -trimpath" staticcheck -checks all ./...
+	go -C .ci/release vet ./...
+	cd .ci/release && staticcheck -checks all ./...
 
-# Nothing of it is kept or run, so the compiler need not optimise: half the time.
+# Nothing of it is kept or run, so the compiler need not optimise: half the time. The test
+# of a release takes what is compiled here.
 cross: ## vet and build for each platform
 	@set -e; for platform in $(PLATFORMS); do \
 		echo "cross $$platform"; \
 		export CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
-		go vet -gcflags='all=-N -l' ./...; \
-		go build -gcflags='all=-N -l' -o /dev/null ./cmd/...; \
+		go vet -trimpath -gcflags='all=-N -l' ./...; \
+		go build -trimpath -gcflags='all=-N -l' -o /dev/null ./cmd/...; \
 	done
 
 # SEED=0 is a new one, which is printed.
@@ -81,4 +103,4 @@ fuzz: ## run each fuzz test for FUZZTIME
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build install demo test lint cross exactness soak bench fuzz clean
+.PHONY: help build install demo release release-check test lint cross exactness soak bench fuzz clean

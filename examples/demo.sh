@@ -66,7 +66,8 @@ built() {
 		grep -E "^($(echo "$references" | paste -s -d '|' -)) " | sort
 }
 
-step() { printf '\n== %s\n' "$1"; }
+# step begins a part, and says how long the demo has taken so far.
+step() { printf '\n== %s  [%d s]\n' "$1" $(($(date +%s) - now)); }
 tell() { printf '\n-- %s\n' "$*"; }
 
 run() {

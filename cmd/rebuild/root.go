@@ -80,6 +80,9 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	for _, c := range root.Commands() {
 		c.SilenceErrors, c.SilenceUsage = true, true
 	}
+	if completing(args) {
+		completeAll(root)
+	}
 	return root
 }
 

@@ -57,6 +57,12 @@ func (r *Repository) Known(ctx context.Context, rev string) (string, error) {
 	return "", missing
 }
 
+// References lists the branches and tags, by the short names that git gives them.
+func (r *Repository) References(ctx context.Context) ([]string, error) {
+	out, err := r.git.run(ctx, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes")
+	return strings.Fields(string(out)), err
+}
+
 // branchName tells whether a revision can be a branch's name, and nothing else
 // (git-check-ref-format).
 func branchName(rev string) bool {
