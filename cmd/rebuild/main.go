@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"rebuild/cmd/rebuild/recording"
+	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/cmd/rebuild/terminal"
 )
 
@@ -22,6 +24,9 @@ const (
 )
 
 func main() {
+	if folder, program, ok := standin.Called(os.Args[0]); ok { // "rebuild record" runs a script
+		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
+	}
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -40,6 +40,7 @@ type ownImage struct {
 	name       text
 	at         string // the Dockerfile that it was found by; "" when the document names it
 	dockerfile *text
+	inline     *text // text of the Dockerfile, instead of its name
 	context    *text
 	target     *text
 	tags       []text
@@ -208,6 +209,8 @@ func readImage(s *strict, e entry) ownImage {
 	s.fields(e.value, where, map[string]func(*yaml.Node){
 		"dockerfile": one(&im.dockerfile, "dockerfile"),
 		"context":    one(&im.context, "context"),
+
+		"dockerfile_inline": one(&im.inline, "dockerfile_inline"),
 		"target":     one(&im.target, "target"),
 		"on_success": one(&im.onSuccess, "on_success"),
 		"tags":       func(n *yaml.Node) { im.tags = s.list(n, where+".tags") },
@@ -260,6 +263,9 @@ func (doc *document) check(s *strict) {
 	for _, im := range doc.images {
 		if !imageName.MatchString(im.name.text) {
 			s.fail(im.name.spot, "image name %q: only letters, digits, _ and - are allowed", im.name.text)
+		}
+		if im.dockerfile != nil && im.inline != nil {
+			s.fail(im.inline.spot, "image %s has a dockerfile and a dockerfile_inline: only one of them can be", im.name.text)
 		}
 	}
 	checkPatterns(s, doc.leftOut)
