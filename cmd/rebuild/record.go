@@ -80,7 +80,7 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 		return hinted{errors.New("record: which command builds the images?"), "rebuild record -- ./build-all.sh"}
 	}
 	if _, err := os.Lstat(file); err == nil && !f.force && f.output != "-" {
-		return hinted{fmt.Errorf("%s: it is there already", file), "rebuild record -o FILE writes another, --force replaces it, --check says in what the script differs"}
+		return hinted{fmt.Errorf("%s: it is there already", shown(file)), "rebuild record -o FILE writes another, --force replaces it, --check says in what the script differs"}
 	}
 	run, err := do(ctx, p, script)
 	if err != nil {
@@ -105,9 +105,35 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	if err := os.WriteFile(file, def.Text, 0o644); err != nil {
 		return err
 	}
-	p.Message("rebuild: %s describes %s, as %s builds them", file, count(def.Images, "image", "images"), strings.Join(args, " "))
+	p.Message("rebuild: %s describes %s, as %s builds them", shown(file), count(def.Images, "image", "images"), words(args))
 	p.Hint("rebuild list")
 	return nil
+}
+
+// shown is a file's path for people: from here where it lies below.
+func shown(file string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	if here, err = filepath.EvalSymlinks(here); err != nil {
+		return file
+	}
+	if rel, err := filepath.Rel(here, file); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return file
+}
+
+// words is a command for people.
+func words(command []string) string {
+	out := make([]string, len(command))
+	for i, w := range command {
+		if out[i] = w; w == "" || strings.ContainsAny(w, " \t\n'\"$&|;<>()*?#") {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // do runs the script, and says where it goes past what is recorded.
@@ -133,7 +159,7 @@ func do(ctx context.Context, p *terminal.Printer, script recording.Script) (*rec
 // cutShort keeps what was seen of a script that did not come to its end, and ends as it did.
 func cutShort(ctx context.Context, p *terminal.Printer, script recording.Script, run *recording.Run, file string, toStdout bool) error {
 	code := run.Exit
-	what := fmt.Sprintf("%s failed with %d", strings.Join(script.Command, " "), run.Exit)
+	what := fmt.Sprintf("%s failed with %d", words(script.Command), run.Exit)
 	if run.Interrupted {
 		code, what = exitInterrupted, "interrupted"
 	}
@@ -156,7 +182,7 @@ func cutShort(ctx context.Context, p *terminal.Printer, script recording.Script,
 	if err != nil {
 		return err
 	}
-	p.Fail(fmt.Sprintf("%s; %s has the %s that it had asked for", what, kept, count(def.Images, "image", "images")), "")
+	p.Fail(fmt.Sprintf("%s; %s has the %s that it had asked for", what, shown(kept), count(def.Images, "image", "images")), "")
 	return exitError{code}
 }
 
@@ -191,7 +217,7 @@ func whenFailing(ctx context.Context, p *terminal.Printer, script recording.Scri
 func checkRecord(ctx context.Context, p *terminal.Printer, script recording.Script, file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return hinted{fmt.Errorf("%s: no such file", file), "rebuild record -- COMMAND"}
+		return hinted{fmt.Errorf("%s: no such file", shown(file)), "rebuild record -- COMMAND"}
 	}
 	if err != nil {
 		return err
@@ -200,10 +226,10 @@ func checkRecord(ctx context.Context, p *terminal.Printer, script recording.Scri
 	switch {
 	case len(script.Command) > 0: // which goes before what is noted
 	case !ok:
-		return hinted{fmt.Errorf("%s: it notes no command", file), "rebuild record --check -- COMMAND"}
+		return hinted{fmt.Errorf("%s: it notes no command", shown(file)), "rebuild record --check -- COMMAND"}
 	default:
 		script.Command, script.Dir = noted.Command, filepath.Join(script.Root, filepath.FromSlash(noted.Folder))
-		p.Message("rebuild: runs %s, as %s:%d notes", strings.Join(noted.Command, " "), file, line)
+		p.Message("rebuild: runs %s, as %s:%d notes", words(noted.Command), shown(file), line)
 	}
 	script.Stdout = p.Err // the differences are the answer
 	run, err := do(ctx, p, script)
@@ -211,7 +237,7 @@ func checkRecord(ctx context.Context, p *terminal.Printer, script recording.Scri
 		return err
 	}
 	if run.Interrupted || run.Exit != 0 {
-		p.Fail(fmt.Sprintf("%s did not come to its end (status %d): nothing is compared", strings.Join(script.Command, " "), run.Exit), "")
+		p.Fail(fmt.Sprintf("%s did not come to its end (status %d): nothing is compared", words(script.Command), run.Exit), "")
 		if run.Interrupted {
 			return exitError{exitInterrupted}
 		}
@@ -229,6 +255,6 @@ func checkRecord(ctx context.Context, p *terminal.Printer, script recording.Scri
 		p.Message("rebuild: %s, see above", count(len(list), "difference", "differences"))
 		return exitError{exitFailed}
 	}
-	p.Message("rebuild: %s says what the script does: %s", file, count(def.Images, "image", "images"))
+	p.Message("rebuild: %s says what the script does: %s", shown(file), count(def.Images, "image", "images"))
 	return nil
 }

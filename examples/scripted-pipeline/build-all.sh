@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds all images of the pipeline, in four phases. REGISTRY and TAG_SUFFIX may be set.
+# Builds all images of the pipeline, in four phases. REGISTRY may be set.
 #
-#   ./build-all.sh                 everything
+#   ./build-all.sh                     everything
 #   SKIP_FALLBACKS=1 ./build-all.sh   without the CPU builds of the CUDA stages
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -204,11 +204,14 @@ func (r *replay) writtenImage(im *Image) catalog.WrittenImage {
 	out := catalog.WrittenImage{Image: im.Image, FromEnvironment: im.fromEnv}
 	if im.generic {
 		for _, o := range r.images {
-			if !o.generic && o.text == im.text { // what it should be else, the script fails to say
-				out.Dockerfile, out.Inline = o.Dockerfile, ""
-				out.Comments = append(out.Comments, "from the same input as "+o.label())
-				break
+			if o.generic || o.text != im.text {
+				continue
 			}
+			out.Dockerfile, out.Inline = o.Dockerfile, ""
+			if inputOf(o) == inputOf(im) { // what it should be else, the script fails to say
+				out.Comments = append(out.Comments, "from the same input as "+o.label())
+			}
+			break
 		}
 	}
 	return out

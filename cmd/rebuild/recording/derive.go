@@ -24,6 +24,9 @@ func (d *derivation) same(o *derivation) bool {
 // derive finds the image that an image with a Dockerfile of its own was made from: one
 // whose Dockerfile has as many lines, few of which differ, and that is built alike.
 func derive(im *Image, among []*Image) *derivation {
+	if slices.ContainsFunc(among, func(o *Image) bool { return !o.generic && o.text == im.text }) {
+		return nil // it is that file, whatever else is like it
+	}
 	var best *derivation
 	fewest := 0
 	for _, of := range among {
@@ -56,9 +59,9 @@ func sameArgs(a, b *Image) bool {
 	return slices.Equal(a.fromEnv, b.fromEnv)
 }
 
-// mostChanged is how much of a Dockerfile may differ for it to be the same one, changed: a
-// third of its lines.
-const mostChanged = 3
+// mostChanged is how much of a Dockerfile may differ for it to be the same one, changed:
+// half of its lines.
+const mostChanged = 2
 
 // derivedFrom says how one image comes of another, and how many lines differ; nil when
 // what a definition can say would not make its Dockerfile to the byte.

@@ -20,7 +20,6 @@ import (
 type defined struct {
 	Images []impact.Image
 	Files  []string // of the definition, slash paths from the root
-	All    bool     // the call builds what the definition builds unasked
 }
 
 // disk reads the files of the working tree.
@@ -88,7 +87,7 @@ func Evaluate(s standin.Settings, call *standin.Call) error {
 	if err != nil {
 		return err
 	}
-	out := defined{Files: opt.Files, All: len(d.Names) == 0}
+	out := defined{Files: opt.Files}
 	for _, name := range withLinked(cat, names) {
 		im, _ := cat.Image(name)
 		if im.Fault != nil {

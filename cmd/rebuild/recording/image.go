@@ -48,8 +48,8 @@ type replay struct {
 	root     string
 	images   []*Image
 	warnings warnings
-	files    [][]string // of the definitions that were called
-	partly   bool       // some call did not build all of its definition
+	files    [][]string        // of the definitions that were called
+	known    map[string]string // text of each Dockerfile of the repository -> its path
 }
 
 func (r *replay) take(c *standin.Call) error {
@@ -74,7 +74,6 @@ func (r *replay) take(c *standin.Call) error {
 		if !slices.ContainsFunc(r.files, func(f []string) bool { return slices.Equal(f, d.Files) }) {
 			r.files = append(r.files, d.Files)
 		}
-		r.partly = r.partly || !d.All
 		for _, im := range d.Images {
 			r.add(&Image{Image: im, call: c, named: true, text: r.textOf(im), unworded: catalog.Unwritable(im)})
 		}
@@ -175,6 +174,32 @@ func (r *replay) dockerfile(im *Image, b *standin.Build, place func(string) stri
 		}
 	}
 	im.generic, im.Inline, im.Dockerfile = true, b.Text, ""
+	if b.File == "" {
+		im.Dockerfile = r.equalTo(b.Text)
+	}
+	if im.Dockerfile != "" { // "docker build - <Dockerfile"
+		im.Inline = ""
+	}
+}
+
+// equalTo finds the Dockerfile of the repository that a text equals, "" when there is none.
+func (r *replay) equalTo(text string) string {
+	if r.known == nil {
+		r.known = map[string]string{}
+		cmd := exec.Command("git", "ls-files", "-z", "-co", "--exclude-standard", "--", "*ockerfile*", "*ontainerfile*")
+		cmd.Dir = r.root
+		out, err := cmd.Output()
+		if err != nil {
+			return "" // outside git there are none to find
+		}
+		for name := range strings.SplitSeq(string(out), "\x00") {
+			data, err := disk{r.root}.ReadFile(context.Background(), name)
+			if name != "" && err == nil && r.known[string(data)] == "" {
+				r.known[string(data)] = name
+			}
+		}
+	}
+	return r.known[text]
 }
 
 func (r *replay) abs(name string) string {

@@ -11,10 +11,9 @@ import (
 // sameInput says which images are built from the same input, in one line: a script that
 // means them to differ does not do what it should.
 func sameInput(images []*Image) string {
-	groups := map[string][]string{}
+	groups := map[string][]*Image{}
 	var order []string
-	dead := false // some came on standard input, and are a file to the byte
-	for i, im := range images {
+	for _, im := range images {
 		if im.text == "" {
 			continue
 		}
@@ -22,14 +21,23 @@ func sameInput(images []*Image) string {
 		if groups[key] == nil {
 			order = append(order, key)
 		}
-		groups[key] = append(groups[key], im.label())
-		dead = dead || im.generic && slices.ContainsFunc(images[:i], func(o *Image) bool { return !o.generic && o.text == im.text })
+		groups[key] = append(groups[key], im)
 	}
+	isMade := func(im *Image) bool { return im.generic }
+	isFile := func(im *Image) bool { return !im.generic }
+	dead := false
 	var pairs []string
 	for _, key := range order {
-		if names := groups[key]; len(names) > 1 {
-			pairs = append(pairs, strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1])
+		group := groups[key]
+		if len(group) < 2 {
+			continue
 		}
+		var names []string
+		for _, im := range group {
+			names = append(names, im.label())
+		}
+		pairs = append(pairs, strings.Join(names[:len(names)-1], ", ")+" and "+names[len(names)-1])
+		dead = dead || slices.ContainsFunc(group, isMade) && slices.ContainsFunc(group, isFile)
 	}
 	if pairs == nil {
 		return ""
@@ -40,7 +48,7 @@ func sameInput(images []*Image) string {
 	}
 	text += " are built from the same input"
 	if dead {
-		text += ": what is given on standard input equals the file to the byte, so what should change it (sed?) matches nothing"
+		text += ": the Dockerfile that the script makes equals the file to the byte, so what should change it (sed?) matches nothing"
 	}
 	return text
 }

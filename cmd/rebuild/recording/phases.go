@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"rebuild/impact"
 	"rebuild/impact/catalog"
@@ -122,7 +123,8 @@ func parentsOf(im *Image, images []*Image) []*Image {
 	return out
 }
 
-// variant is the tag of an image without its repository.
+// variant is the tag of an image without its repository. One that is no word but a version
+// tells nothing of what it is.
 func variant(im *Image) string {
 	if len(im.Tags) == 0 {
 		return ""
@@ -132,8 +134,13 @@ func variant(im *Image) string {
 	if at < strings.LastIndexByte(tag, '/') || at < 0 {
 		return ""
 	}
-	return tag[at+1:]
+	if tag = tag[at+1:]; tag == "latest" || tag == "" || !unicode.IsLetter(rune(tag[0])) || version.MatchString(tag) {
+		return ""
+	}
+	return tag
 }
+
+var version = regexp.MustCompile(`^v?\d`)
 
 // nameSections gives each section a name of its own.
 func nameSections(list []section, bases map[*Image]bool, variants map[*Image]string) {
