@@ -55,16 +55,25 @@ func (s Script) Define(ctx context.Context, run *Run, critical []string, file st
 	}
 	def.Warnings = append(def.Warnings, timely(r.images, s.Root, run.Began)...)
 	var faults []string
+	var taken way
 	for _, how := range r.ways() {
 		w := r.written(how, critical)
 		w.Comments = s.comments()
 		found := s.faults(ctx, r, w, file)
 		if def.Text == nil || len(found) < len(faults) {
-			faults = found
+			faults, taken = found, how
 			def.Text, def.Phases = w.Text(), len(w.Phases)
 		}
 		if len(faults) == 0 {
 			break
+		}
+	}
+	for _, im := range r.images {
+		if taken.definitions && im.named {
+			continue // its definition has the words
+		}
+		for _, what := range im.unworded {
+			r.warnings.add(what+" is left out, for which a rebuild.yaml has no word: %s", im.label())
 		}
 	}
 	def.Warnings = append(def.Warnings, r.warnings.lines()...)
@@ -89,7 +98,17 @@ func (s Script) faults(ctx context.Context, r *replay, w *catalog.Written, file 
 	if err != nil {
 		return append([]string{err.Error()}, make([]string, len(r.images))...) // worse than any that can be read
 	}
-	return differences(s.Root, r.images, cat)
+	list := differences(s.Root, r.images, cat)
+	unasked, err := catalog.Select(cat, nil, false)
+	if err != nil {
+		return append(list, err.Error())
+	}
+	for _, im := range r.images { // bake's default group may leave some out
+		if other, ok := counterpart(im, cat); ok && !slices.Contains(unasked, other.Name) {
+			list = append(list, im.label()+": it is not built unasked")
+		}
+	}
+	return list
 }
 
 // Check lists what a run does otherwise than the file says.
@@ -106,7 +125,7 @@ func (s Script) Check(ctx context.Context, run *Run, file string, text []byte) (
 	if same := sameInput(r.images); same != "" {
 		def.Warnings = append(def.Warnings, same)
 	}
-	return differences(s.Root, r.images, cat), def, nil
+	return append(differences(s.Root, r.images, cat), lacking(r.images, cat)...), def, nil
 }
 
 func (s Script) comments() []string {
@@ -202,6 +221,9 @@ func (r *replay) written(how way, critical []string) *catalog.Written {
 
 func (r *replay) writtenImage(im *Image) catalog.WrittenImage {
 	out := catalog.WrittenImage{Image: im.Image, FromEnvironment: im.fromEnv}
+	if isAbs := filepath.IsAbs(filepath.FromSlash(im.Context)); isAbs && im.Inline == "" { // from where no way leads to it
+		out.Dockerfile = filepath.ToSlash(r.abs(im.Dockerfile))
+	}
 	if im.generic {
 		for _, o := range r.images {
 			if o.generic || o.text != im.text {

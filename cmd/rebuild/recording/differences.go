@@ -37,6 +37,21 @@ func differences(root string, script []*Image, cat impact.Catalog) []string {
 	return out
 }
 
+// lacking lists what bake and compose give images that the file does not, for which a
+// rebuild.yaml has no word.
+func lacking(script []*Image, cat impact.Catalog) []string {
+	var out []string
+	for _, im := range script {
+		other, ok := counterpart(im, cat)
+		for _, what := range catalog.Unwritable(im.Image) {
+			if ok && !slices.Contains(catalog.Unwritable(other), what) {
+				out = append(out, im.label()+": the script gives it "+what+", the file does not")
+			}
+		}
+	}
+	return out
+}
+
 // unbuilt are the images of a catalog that no script builds.
 func unbuilt(script []*Image, cat impact.Catalog) []impact.Image {
 	met := map[string]bool{}
@@ -98,11 +113,6 @@ func unequal(root string, script, file impact.Image) []string {
 	note("platforms", strings.Join(script.Platforms, ", "), strings.Join(file.Platforms, ", "))
 	for _, name := range slices.Sorted(maps.Keys(union(aContexts, bContexts))) {
 		note("context "+name, aContexts[name], bContexts[name])
-	}
-	for _, what := range catalog.Unwritable(script) {
-		if !slices.Contains(catalog.Unwritable(file), what) {
-			out = append(out, "the script gives it "+what+", the file does not")
-		}
 	}
 	return out
 }

@@ -61,7 +61,7 @@ func (s Script) Failing(ctx context.Context, image string, whole, run *Run) (*Fa
 	case last:
 		f.Words = fmt.Sprintf("when %s fails, nothing else is left to build; the script ends with %d", what, run.Exit)
 	case !goesOn:
-		f.Words = fmt.Sprintf("when %s fails, the script stops with %d: %d images are not built", what, run.Exit, len(missing))
+		f.Words = fmt.Sprintf("when %s fails, the script stops with %d, without %s", what, run.Exit, several(missing))
 		for _, im := range all.images {
 			if slices.ContainsFunc(im.Refs, func(r string) bool { return forced[r] }) {
 				f.Stops = append(f.Stops, im.Name)

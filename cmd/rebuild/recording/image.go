@@ -167,9 +167,6 @@ func (r *replay) dockerfile(im *Image, b *standin.Build, place func(string) stri
 		now, err := os.ReadFile(r.abs(im.Dockerfile))
 		im.generic = filepath.IsAbs(filepath.FromSlash(im.Dockerfile)) || err != nil || string(now) != b.Text || b.Made && !r.tracked(im.Dockerfile)
 		if !im.generic {
-			if filepath.IsAbs(filepath.FromSlash(im.Context)) { // from where no way leads to it
-				im.Dockerfile = filepath.ToSlash(r.abs(im.Dockerfile))
-			}
 			return
 		}
 	}
@@ -320,7 +317,7 @@ func (r *replay) takeTag(tag string, by *Image) {
 			continue
 		}
 		old.Tags = slices.Delete(slices.Clone(old.Tags), at, at+1)
-		r.warnings.add("is built more than once, with different inputs; as in docker, the last one counts: %s", tag+" ("+strings.Join(unlike(old, by), ", ")+")")
+		r.warnings.add("%s: built more than once, with different inputs; as in docker, the last one counts", tag+" ("+strings.Join(unlike(old, by), ", ")+")")
 	}
 }
 
@@ -418,9 +415,6 @@ func imagesOf(_ context.Context, root string, run *Run) (*replay, error) {
 		im.Refs = nil
 		for _, t := range im.Tags {
 			im.Refs = append(im.Refs, catalog.Canonical(t))
-		}
-		for _, what := range im.unworded {
-			r.warnings.add(what+" is left out, for which a rebuild.yaml has no word: %s", im.label())
 		}
 	}
 	return r, nil

@@ -90,7 +90,10 @@ func (s Script) Do(ctx context.Context) (*Run, error) {
 func (s Script) run(ctx context.Context, folder, path string) error {
 	file := s.Command[0]
 	if !strings.ContainsAny(file, `/\`) {
-		found, err := exec.LookPath(file)
+		found, err := exec.LookPath(filepath.Join(folder, standin.BinFolder, file)) // "record -- docker build ."
+		if err != nil {
+			found, err = exec.LookPath(file)
+		}
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,10 @@ func (s *standIn) runReal(args []string, stdin io.Reader, stdout, stderr io.Writ
 	defer signal.Stop(interrupted)
 	err = cmd.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &exit) && exit.ExitCode() >= 0:
 		return exit.ExitCode(), nil
 	}
 	return failed, err
