@@ -224,6 +224,9 @@ func (r *replay) writtenImage(im *Image) catalog.WrittenImage {
 	if isAbs := filepath.IsAbs(filepath.FromSlash(im.Context)); isAbs && im.Inline == "" { // from where no way leads to it
 		out.Dockerfile = filepath.ToSlash(r.abs(im.Dockerfile))
 	}
+	if im.anyPlatform {
+		out.Platforms = nil
+	}
 	if im.generic {
 		for _, o := range r.images {
 			if o.generic || o.text != im.text {

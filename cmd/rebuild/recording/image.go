@@ -22,13 +22,14 @@ import (
 // Image is one that a script builds.
 type Image struct {
 	impact.Image
-	call     *standin.Call
-	id       string   // that the script was told
-	text     string   // of its Dockerfile, as it was built
-	generic  bool     // its Dockerfile is no file of the repository
-	named    bool     // its name is that of a definition
-	fromEnv  []string // arguments that have their value from the environment
-	unworded []string // what of the build a rebuild.yaml has no word for
+	call        *standin.Call
+	id          string   // that the script was told
+	text        string   // of its Dockerfile, as it was built
+	generic     bool     // its Dockerfile is no file of the repository
+	named       bool     // its name is that of a definition
+	fromEnv     []string // arguments that have their value from the environment
+	anyPlatform bool     // its platform is that of the environment
+	unworded    []string // what of the build a rebuild.yaml has no word for
 }
 
 // label names an image for people: by its first tag.
@@ -233,6 +234,7 @@ func (r *replay) platforms(im *Image, c *standin.Call) {
 	const variable = "DOCKER_DEFAULT_PLATFORM"
 	if v := c.Env[variable]; len(given) == 0 && v != "" {
 		given = []string{v}
+		im.anyPlatform = v == os.Getenv(variable)
 	}
 	for _, list := range given {
 		for p := range strings.SplitSeq(list, ",") {
