@@ -79,8 +79,8 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	if len(args) == 0 {
 		return hinted{errors.New("record: which command builds the images?"), "rebuild record -- ./build-all.sh"}
 	}
-	if _, err := os.Lstat(file); err == nil && !f.force && f.output != "-" {
-		return hinted{fmt.Errorf("%s: it is there already", shown(file)), "rebuild record -o FILE writes another, --force replaces it, --check says in what the script differs"}
+	if there, ok := inTheWay(file, f.output); ok && !f.force {
+		return hinted{fmt.Errorf("%s: it is there already", shown(there)), "rebuild record -o FILE writes another, --force replaces it, --check says in what the script differs"}
 	}
 	run, err := do(ctx, p, script)
 	if err != nil {
@@ -108,6 +108,24 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	p.Message("rebuild: %s describes %s, as %s builds them", shown(file), count(def.Images, "image", "images"), words(args))
 	p.Hint("rebuild list")
 	return nil
+}
+
+// inTheWay gives the file that is there already: the one to be written, or one that would
+// be read in its place.
+func inTheWay(file, output string) (string, bool) {
+	names := []string{file}
+	switch output {
+	case "-":
+		return "", false
+	case "":
+		names = append(names, strings.TrimSuffix(file, "yaml")+"yml")
+	}
+	for _, name := range names {
+		if _, err := os.Lstat(name); err == nil {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // shown is a file's path for people: from here where it lies below.
