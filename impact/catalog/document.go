@@ -209,14 +209,14 @@ func readImage(s *strict, e entry) ownImage {
 	s.fields(e.value, where, map[string]func(*yaml.Node){
 		"dockerfile": one(&im.dockerfile, "dockerfile"),
 		"context":    one(&im.context, "context"),
-
-		"dockerfile_inline": one(&im.inline, "dockerfile_inline"),
 		"target":     one(&im.target, "target"),
 		"on_success": one(&im.onSuccess, "on_success"),
 		"tags":       func(n *yaml.Node) { im.tags = s.list(n, where+".tags") },
 		"platforms":  func(n *yaml.Node) { im.platforms = s.list(n, where+".platforms") },
 		"contexts":   func(n *yaml.Node) { im.contexts = s.pairs(n, where+".contexts") },
 		"args":       func(n *yaml.Node) { im.args = readArgs(s, n, where+".args") },
+
+		"dockerfile_inline": one(&im.inline, "dockerfile_inline"),
 	})
 	return im
 }

@@ -13,10 +13,9 @@ import (
 
 // section is a run of builds that belong together.
 type section struct {
-	name     string
-	images   []*Image
-	derived  *derivation // of all its images, each of another one
-	critical bool
+	name    string
+	images  []*Image
+	derived *derivation // of all its images, each of another one
 }
 
 // sections cuts the builds, in their order, where their kind changes: bases, on which
