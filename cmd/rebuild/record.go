@@ -166,7 +166,7 @@ func do(ctx context.Context, p *terminal.Printer, script recording.Script) (*rec
 		if len(aside) > 0 {
 			cause = "no build was asked for: " + strings.Join(aside, ", ")
 		}
-		return nil, hinted{errors.New(cause), "have it call docker by its name, which is then found on the PATH"}
+		return nil, hinted{errors.New(cause), "have it call docker by its name, with the PATH that it is given"}
 	}
 	for _, a := range aside {
 		p.Warn("%s, past the PATH: what that builds was not seen", a)

@@ -16,6 +16,7 @@ import (
 // Written is a rebuild.yaml to be written.
 type Written struct {
 	Comments    []string // the lines that it begins with
+	Noted       string   // one more, kept to the byte: a program reads it
 	Definitions []string // files that define images besides, relative to it
 	LeftOut     []string // names or patterns of their images that are not wanted
 	Images      []WrittenImage
@@ -66,6 +67,9 @@ func (w Written) Text() []byte {
 	var b bytes.Buffer
 	for _, c := range w.Comments {
 		fmt.Fprintf(&b, "# %s\n", oneLine(c))
+	}
+	if w.Noted != "" {
+		fmt.Fprintf(&b, "# %s\n", w.Noted)
 	}
 	switch len(w.Definitions) {
 	case 0:

@@ -3,11 +3,14 @@ package recording
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"rebuild/impact"
 	"rebuild/impact/catalog"
@@ -58,7 +61,7 @@ func (s Script) Define(ctx context.Context, run *Run, critical []string, file st
 	var taken way
 	for _, how := range r.ways() {
 		w := r.written(how, critical)
-		w.Comments = s.comments()
+		w.Comments, w.Noted = comments, s.noted()
 		found := s.faults(ctx, r, w, file)
 		if def.Text == nil || len(found) < len(faults) {
 			faults, taken = found, how
@@ -128,16 +131,30 @@ func (s Script) Check(ctx context.Context, run *Run, file string, text []byte) (
 	return append(differences(s.Root, r.images, cat), lacking(r.images, cat)...), def, nil
 }
 
-func (s Script) comments() []string {
-	noted, err := json.Marshal(Noted{Command: s.Command, Folder: fromRoot(s.Root, s.Dir)})
-	if err != nil { // strings always encode
-		noted = []byte("{}")
+// comments are the words that the file begins with.
+var comments = []string{
+	"The images that this repository's own build script makes. What the script does and",
+	"this file does not know, says: rebuild record --check",
+}
+
+// noted words what the file keeps, in one line of characters that YAML takes.
+func (s Script) noted() string {
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(Noted{Command: s.Command, Folder: fromRoot(s.Root, s.Dir)}) // strings always encode
+	out := strings.TrimPrefix(notedMark, "# ")
+	for _, r := range strings.TrimSpace(text.String()) {
+		switch {
+		case unicode.IsPrint(r):
+			out += string(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				out += fmt.Sprintf("\\u%04x", unit)
+			}
+		}
 	}
-	return []string{
-		"The images that this repository's own build script makes. What the script does and",
-		"this file does not know, says: rebuild record --check",
-		strings.TrimPrefix(notedMark, "# ") + string(noted),
-	}
+	return out
 }
 
 // overlay is the working tree with one file of another text.

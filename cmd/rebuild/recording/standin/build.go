@@ -44,6 +44,11 @@ func (s *standIn) build(c command) (int, error) {
 	b := &Build{Flags: s.resolved(flags), Context: rest[0]}
 	call.Build, call.Tags = b, All(flags, "tag")
 	stdin, err := s.dockerfile(b, call)
+	for _, tag := range call.Tags {
+		if err == nil {
+			err = validTag(tag)
+		}
+	}
 	if err != nil {
 		call.Exit = 1
 		fmt.Fprintf(s.stderr, "ERROR: %v\n", err)

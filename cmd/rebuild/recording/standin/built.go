@@ -91,6 +91,10 @@ func (s *standIn) tag(c command) (int, error) {
 	if _, ok := built.find(c.args[0]); !ok {
 		return s.real()
 	}
+	if err := validTag(c.args[1]); err != nil {
+		fmt.Fprintf(s.stderr, "Error parsing reference: %v\n", err)
+		return 1, nil
+	}
 	call, err := s.begin()
 	if err != nil {
 		return failed, err

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -42,6 +43,18 @@ func split(ref string) (repository, tag string) {
 		return full, "<none>"
 	}
 	return full[:at], full[at+1:]
+}
+
+// taggable is what an image can be tagged as, in its full form (distribution/reference
+// regexp.go).
+var taggable = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}$`)
+
+// validTag is the error of what no image can be tagged as.
+func validTag(tag string) error {
+	if tag == "" || !taggable.MatchString(canonical(tag)) {
+		return fmt.Errorf("invalid tag %q: invalid reference format", tag)
+	}
+	return nil
 }
 
 var unfit = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)

@@ -31,6 +31,25 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// TestValidTag holds what can be a tag against docker's own library.
+func TestValidTag(t *testing.T) {
+	for _, tag := range []string{
+		"app", "app:1", "team/app:1.2", "localhost:5000/app", "Reg.example/app", "a__b/c--d:_x", "app:" + strings.Repeat("x", 128), "xn--a.example/a",
+		"", "App", "team/App", "app:", "app:-x", "a//b", "/a", "a/", "app:a b", "a___b", "-a", "a-", "app:" + strings.Repeat("x", 129), "app:a/b", "a b", "${TAG}", "app:${TAG}",
+	} {
+		named, err := reference.ParseNormalizedNamed(tag)
+		if err == nil && tag != "" {
+			_, digested := named.(reference.Digested)
+			if digested {
+				continue
+			}
+		}
+		if got := validTag(tag); (got == nil) != (err == nil) {
+			t.Errorf("%q: %v, docker says %v", tag, got, err)
+		}
+	}
+}
+
 // TestEnvironment: what is kept of the environment, and that no secret is.
 func TestEnvironment(t *testing.T) {
 	got := environment([]string{
