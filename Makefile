@@ -27,7 +27,7 @@ demo: build ## build the example's 21 images, then show what changes rebuild
 
 # Tests that build wait for the engine, not for a processor: six run at once.
 test: ## lint, cross builds, all tests, the demo
-	@.ci/setup engine busybox base cc buildx
+	@.ci/setup engine busybox base cc python buildx
 	@$(MAKE) --no-print-directory lint cross
 	go test -race -p 2 -parallel 6 -timeout 30m ./...
 	@$(MAKE) --no-print-directory demo
