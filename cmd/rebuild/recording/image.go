@@ -296,13 +296,18 @@ func (r *replay) oddities(im *Image, c *standin.Call) {
 	}
 }
 
-// add takes an image up. As in docker, a tag means the last image that got it.
+// add takes an image up. As in docker, a tag means the last image that got it; one that is
+// built again alike is the same.
 func (r *replay) add(im *Image) {
-	for i, old := range r.images {
-		if sameTags(old, im) && sameBuild(old, im) {
-			r.images[i].id = im.id // for the tags that follow
-			return
+	for _, old := range r.images {
+		if !sameBuild(old, im) || !meets(old, im) {
+			continue
 		}
+		for _, tag := range im.Tags {
+			r.tagAs(old, tag)
+		}
+		old.id = im.id // by which the script knows it from now on
+		return
 	}
 	for _, tag := range im.Tags {
 		r.takeTag(tag, im)
@@ -319,27 +324,44 @@ func (r *replay) takeTag(tag string, by *Image) {
 			continue
 		}
 		old.Tags = slices.Delete(slices.Clone(old.Tags), at, at+1)
+		if sameBuild(old, by) {
+			continue
+		}
 		r.warnings.add("%s: built more than once, with different inputs; as in docker, the last one counts", tag+" ("+strings.Join(unlike(old, by), ", ")+")")
 	}
 }
 
 func (r *replay) tag(source, target string) {
 	for _, im := range r.images {
-		has := slices.ContainsFunc(im.Tags, func(t string) bool { return catalog.Canonical(t) == catalog.Canonical(source) })
+		has := slices.Contains(canonicalTags(im.Tags), catalog.Canonical(source))
 		id, want := strings.TrimPrefix(im.id, "sha256:"), strings.TrimPrefix(source, "sha256:")
 		if !has && (id == "" || len(want) < 4 || !strings.HasPrefix(id, want)) {
 			continue
 		}
-		r.takeTag(target, im)
-		if !slices.ContainsFunc(im.Tags, func(t string) bool { return catalog.Canonical(t) == catalog.Canonical(target) }) {
-			im.Tags = append(slices.Clone(im.Tags), target)
-		}
+		r.tagAs(im, target)
 		return
 	}
 }
 
-func sameTags(a, b *Image) bool {
-	return slices.Equal(canonicalTags(a.call.Tags), canonicalTags(b.call.Tags)) && a.named == b.named && a.Image.Name == b.Image.Name
+// tagAs gives an image a tag.
+func (r *replay) tagAs(im *Image, tag string) {
+	r.takeTag(tag, im)
+	if !slices.Contains(canonicalTags(im.Tags), catalog.Canonical(tag)) {
+		im.Tags = append(slices.Clone(im.Tags), tag)
+	}
+}
+
+// meets tells whether two builds are of one image: they share a tag, or have a name, or
+// none of both.
+func meets(a, b *Image) bool {
+	if a.named != b.named || a.named && a.Name != b.Name {
+		return false
+	}
+	if len(a.call.Tags) == 0 && len(b.call.Tags) == 0 {
+		return true
+	}
+	shared := canonicalTags(b.Tags)
+	return slices.ContainsFunc(canonicalTags(a.Tags), func(t string) bool { return slices.Contains(shared, t) })
 }
 
 func canonicalTags(tags []string) []string {

@@ -295,7 +295,7 @@ func (s *standIn) definition(c command) (int, error) {
 	call := on(flags, "print") || on(flags, "check") || on(flags, "list-targets") || on(flags, "list-variables") ||
 		Last(flags, "list") != "" || Last(flags, "call") != "" && Last(flags, "call") != "build"
 	switch {
-	case call, c.verb == "compose up" && (!on(flags, "build") || on(c.globals, "dry-run")):
+	case call, on(c.globals, "dry-run"), c.verb == "compose up" && !on(flags, "build"):
 		return s.real() // nothing is built
 	case s.evaluate == nil:
 		return s.become()
