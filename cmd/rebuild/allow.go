@@ -79,7 +79,11 @@ this repository and this very text: what another commit asks for is asked anew.`
 func revoked(p *terminal.Printer, c session.Consent, images []string) session.Consent {
 	kept, taken := c.Without(images)
 	for _, a := range taken {
-		p.Answer("revoked  %s  %s", name(a.Image), terminal.Plain(a.What()))
+		of := "-"
+		if a.Image != "" {
+			of = name(a.Image)
+		}
+		p.Answer("revoked  %s  %s", of, terminal.Plain(a.What()))
 	}
 	if len(taken) == 0 {
 		p.Answer("nothing was allowed")

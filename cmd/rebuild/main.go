@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime/debug"
 
+	"rebuild/cmd/rebuild/recording"
+	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/cmd/rebuild/terminal"
 )
 
@@ -20,6 +22,9 @@ const (
 )
 
 func main() {
+	if folder, program, ok := standin.Called(os.Args[0]); ok { // "rebuild record" runs a script
+		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
+	}
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
 	os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr))

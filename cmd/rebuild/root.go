@@ -73,7 +73,7 @@ func newRoot(p *terminal.Printer, args []string) *cobra.Command {
 	f.what(root)
 	runFlags(f, root)
 	root.AddCommand(planCommand(p), whyCommand(p), graphCommand(p), schemaCommand(p))
-	root.AddCommand(listCommand(p), initCommand(p), allowCommand(p), auditCommand(p))
+	root.AddCommand(listCommand(p), initCommand(p), allowCommand(p), recordCommand(p), auditCommand(p))
 	root.AddCommand(hookCommand(p))
 	root.AddCommand(watchCommand(p), statusCommand(p), waitCommand(p), logsCommand(p))
 	root.AddCommand(pauseCommand(p), resumeCommand(p), stopCommand(p))

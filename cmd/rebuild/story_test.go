@@ -12,12 +12,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rebuild/cmd/rebuild/recording"
+	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/hooks"
 )
 
 var update = flag.Bool("update", false, "write what commands print into the stories")
 
 func TestMain(m *testing.M) {
+	if folder, program, ok := standin.Called(os.Args[0]); ok { // as in main
+		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
+	}
 	testscript.Main(m, map[string]func(){
 		"rebuild": func() { os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr)) },
 		"rebuild-pre-push": func() {

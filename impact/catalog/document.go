@@ -40,6 +40,7 @@ type ownImage struct {
 	name       text
 	at         string // the Dockerfile that it was found by; "" when the document names it
 	dockerfile *text
+	inline     *text // text of the Dockerfile, instead of its name
 	context    *text
 	target     *text
 	tags       []text
@@ -214,6 +215,8 @@ func readImage(s *strict, e entry) ownImage {
 		"platforms":  func(n *yaml.Node) { im.platforms = s.list(n, where+".platforms") },
 		"contexts":   func(n *yaml.Node) { im.contexts = s.pairs(n, where+".contexts") },
 		"args":       func(n *yaml.Node) { im.args = readArgs(s, n, where+".args") },
+
+		"dockerfile_inline": one(&im.inline, "dockerfile_inline"),
 	})
 	return im
 }
@@ -260,6 +263,9 @@ func (doc *document) check(s *strict) {
 	for _, im := range doc.images {
 		if !imageName.MatchString(im.name.text) {
 			s.fail(im.name.spot, "image name %q: only letters, digits, _ and - are allowed", im.name.text)
+		}
+		if im.dockerfile != nil && im.inline != nil {
+			s.fail(im.inline.spot, "image %s has a dockerfile and a dockerfile_inline: only one of them can be", im.name.text)
 		}
 	}
 	checkPatterns(s, doc.leftOut)

@@ -50,7 +50,7 @@ func (doc *document) bakeFile(opt Options) source {
 
 func (im ownImage) fields(opt Options) map[string]any {
 	out := map[string]any{"context": "."}
-	for key, t := range map[string]*text{"context": im.context, "dockerfile": im.dockerfile, "target": im.target} {
+	for key, t := range map[string]*text{"context": im.context, "dockerfile": im.dockerfile, "target": im.target, "dockerfile-inline": im.inline} {
 		if t != nil {
 			out[key] = literal(t.text)
 		}

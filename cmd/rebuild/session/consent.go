@@ -30,7 +30,7 @@ type Consent struct {
 // Allowance is one thing that is allowed: a privilege of an image's build (see
 // catalog.Privileges), or a command that the daemon runs after it (on_success).
 type Allowance struct {
-	Image     string        `json:"image"`
+	Image     string        `json:"image"` // "": a build script that the user recorded
 	Privilege string        `json:"privilege,omitempty"`
 	Command   string        `json:"command,omitempty"`
 	Digest    impact.Digest `json:"digest"` // of the above: a file that was edited allows nothing
@@ -42,10 +42,13 @@ func newAllowance(image, privilege, command string) Allowance {
 
 // What is what it allows, in words.
 func (a Allowance) What() string {
-	if a.Command != "" {
-		return "on_success: " + a.Command
+	switch {
+	case a.Privilege != "":
+		return a.Privilege
+	case a.Image == "":
+		return "build script: " + a.Command
 	}
-	return a.Privilege
+	return "on_success: " + a.Command
 }
 
 // consentFile is where the user's consent to this repository's definitions lies.
@@ -115,6 +118,15 @@ func (c Consent) Has(a Allowance) bool { return slices.Contains(c.Allowed, a) }
 // With is the consent with one thing more.
 func (c Consent) With(a Allowance) Consent {
 	c.Allowed = append(slices.Clone(c.Allowed), a)
+	return c
+}
+
+// WithCommand is the consent with a build script that the user typed (rebuild record), which
+// may be run again by what the file notes of it.
+func (c Consent) WithCommand(command string) Consent {
+	if a := newAllowance("", "", command); !c.Has(a) {
+		return c.With(a)
+	}
 	return c
 }
 

@@ -1,0 +1,5 @@
+#!/bin/sh
+# mux: puts them into the film.
+. /app/shared/log.sh
+log "puts them into the film"
+cat

@@ -1,0 +1,5 @@
+#!/bin/sh
+# speech: listens.
+. /app/shared/log.sh
+log "listens"
+cat

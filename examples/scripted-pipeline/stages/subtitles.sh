@@ -1,0 +1,5 @@
+#!/bin/sh
+# subtitles: writes subtitles.
+. /app/shared/log.sh
+log "writes subtitles"
+cat

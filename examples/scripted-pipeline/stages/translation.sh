@@ -1,0 +1,5 @@
+#!/bin/sh
+# translation: translates.
+. /app/shared/log.sh
+log "translates"
+cat
