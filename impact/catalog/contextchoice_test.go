@@ -16,7 +16,9 @@ type listed struct{ tree }
 func (l listed) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 	m := fstest.MapFS{}
 	for name, data := range l.tree {
-		m[name] = &fstest.MapFile{Data: []byte(data)}
+		if dir == "." || strings.HasPrefix(name, dir+"/") {
+			m[name] = &fstest.MapFile{Data: []byte(data)}
+		}
 	}
 	return m.ReadDir(dir)
 }
@@ -144,7 +146,14 @@ func TestLinks(t *testing.T) {
 		"a path of folders":         {"src/deps/10.0/alpine/amd64 src/sdk/10.0/alpine/amd64", "example.com/x/deps:10.0-alpine-amd64", "src/deps/10.0/alpine/amd64", ""},
 		"a path of another version": {"src/deps/10.0/alpine/amd64 src/deps/9.0/alpine/amd64", "example.com/x/deps:9.0-alpine-amd64", "src/deps/9.0/alpine/amd64", ""},
 		"the version in the middle": {"deps/alpine/10.0", "acme/deps:alpine-10.0", "deps/alpine/10.0", ""},
-		"a release of a version":    {"deps/10.0/alpine deps/9.0/alpine", "acme/deps:10.0.3-alpine", "", "deps/10.0/alpine"},
+		"a release of a version":    {"deps/10.0/alpine deps/9.0/alpine", "acme/deps:10.0.3-alpine", "deps/10.0/alpine", ""},
+		"a release of few words":    {"deps/10.0 deps/9.0", "acme/deps:10.0.3", "", "deps/10.0"},
+		"numbers that run together": {"deps/11.0/alpine deps/2.0/alpine", "acme/deps:1.10-alpine", "", ""},
+		"a number without dots":     {"cuda/ubuntu2204 cuda/ubuntu2404", "acme/cuda:ubuntu22.04", "", "cuda/ubuntu2204"},
+		"words in another order":    {"noble-deps alpine-deps", "acme/deps:noble", "", "noble-deps"},
+		"a platform of everyone's":  {"alpine/3.20 alpine/3.21", "amd64/alpine:3.20", "", "alpine/3.20"},
+		"a prefix of its own":       {"base hub", "acme/node-base", "", "base"},
+		"goes on after the folder":  {"base hub", "acme/base-tools", "", ""},
 		"another version":           {"deps/10.0/alpine", "acme/deps:11.0-alpine", "", ""},
 		"folders that say nothing":  {"images/base/docker images/hub/docker", "acme/base", "images/base/docker", ""},
 		"two that fit":              {"a/base b/base", "acme/base", "", "a/base"},
@@ -208,6 +217,29 @@ func TestUnmetReference(t *testing.T) {
 	}
 }
 
+// TestDraftLinks asks what a reference means, and writes down the answer.
+func TestDraftLinks(t *testing.T) {
+	for _, c := range []struct{ answer, tags string }{{"a/base/Dockerfile", "tags: [acme/base]"}, {fromOutside, ""}} {
+		files := tree{"a/base/Dockerfile": "FROM alpine\n", "b/base/Dockerfile": "FROM alpine\n", "app/Dockerfile": "FROM acme/base\n"}
+		draft, err := NewDraft(context.Background(), listed{files}, Options{Env: none, Root: "/r/app"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := draft.Questions()
+		if len(open) != 1 || open[0].Text != "the image of which Dockerfile is acme/base (app/Dockerfile:1)?" || !slices.Contains(open[0].Options, c.answer) {
+			t.Fatalf("questions %v", open)
+		}
+		draft.Answer(open[0], c.answer)
+		if len(draft.Questions()) > 0 || len(draft.Warnings()) > 0 {
+			t.Errorf("%v is still open: %q", draft.Questions(), draft.Warnings())
+		}
+		text := string(draft.Text())
+		if strings.Contains(text, "?") != strings.Contains(text, `marked with "?"`) || strings.Count(text, "?") != 1 || strings.Contains(text, "acme/base]") != (c.tags != "") {
+			t.Errorf("%s: %s", c.answer, text)
+		}
+	}
+}
+
 // TestDraftLoads holds that what a draft writes loads to the catalog that the tree
 // has without it, at every corpus-like tree of this file.
 func TestDraftLoads(t *testing.T) {
@@ -248,7 +280,7 @@ func TestDraftLoads(t *testing.T) {
 		t.Errorf("found:\n%s\nwritten:\n%s", a, b)
 	}
 	for _, q := range draft.Questions() {
-		draft.Answer(q, path.Dir(q.Dockerfile))
+		draft.Answer(q, q.Options[0])
 	}
 	if len(draft.Questions()) != 0 {
 		t.Error("answered questions are left")

@@ -15,16 +15,17 @@ import (
 // discovery is the Dockerfiles of a tree without a definition, and what was made
 // of them.
 type discovery struct {
-	args     map[string]string // build arguments
-	images   []*foundImage     // by path
-	warnings []string
+	args      map[string]string // build arguments
+	images    []*foundImage     // by path
+	questions []*question       // references that may mean images
+	warnings  []string
 }
 
 // foundImage is an image that is made up for a Dockerfile.
 type foundImage struct {
 	dockerfile string // from the root of the tree
 	variant    string // of its file name
-	labels     []label
+	segments   []segment
 	recipe     *recipe
 	broken     error // it does not parse
 
@@ -33,9 +34,12 @@ type foundImage struct {
 	open    []string // other contexts that it can have; it is ambiguous
 	name    string
 	tags    []string
-	named   string   // the reference that names it, and where it stands
-	doubt   []string // references that may mean it
-	unmet   []string // the same, of those that hold an argument without a value
+	named   string          // the reference that names it, and where it stands
+	links   []*claim        // the references that its tags are
+	repos   map[string]bool // repositories that it reads
+	maybe   []string        // references that it makes and that may mean images of the tree
+	doubt   []string        // references that may mean it
+	unmet   []string        // the same, of those that hold an argument without a value
 }
 
 // discover finds the Dockerfiles of a tree; nil when there are none, or when the
@@ -172,12 +176,12 @@ func (d *discovery) ambiguities(definition string) []string {
 		if len(im.open) > 0 {
 			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken", im.dockerfile, strings.Join(im.open, " or "), im.context))
 		}
-		for _, ref := range im.doubt {
-			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
-		}
 		for _, ref := range im.unmet {
 			out = append(out, im.dockerfile+": "+ref)
 		}
+	}
+	for _, q := range d.questions {
+		out = append(out, q.said())
 	}
 	switch {
 	case len(out) == 0:
@@ -208,7 +212,10 @@ func (d *discovery) describe(images []impact.Image) {
 func (im *foundImage) origin() string {
 	out := "found: context " + im.context + ": " + im.why
 	if im.named != "" {
-		out += "; named by " + im.named
+		out += "; named by path: " + im.named
+	}
+	if len(im.maybe) > 0 {
+		out += "; may be built on an image of this tree: " + some(im.maybe)
 	}
 	return out
 }

@@ -20,13 +20,14 @@ import (
 // definition.
 type Draft struct{ found *discovery }
 
-// Question is what the tree leaves open about an image.
+// Question is what the tree leaves open about an image: its build context, or whether a
+// reference means it.
 type Question struct {
-	Image      string
-	Dockerfile string
-	Options    []string // the build contexts that it can have, nearest first
-	Taken      string   // what stands for an answer
-	Why        string
+	Text    string   // what is asked, and why
+	Options []string // the answers that there are, the likeliest first
+
+	image *foundImage
+	link  *question
 }
 
 // NewDraft finds the Dockerfiles of a tree. It is an error if the tree has a
@@ -46,24 +47,48 @@ func NewDraft(ctx context.Context, files Files, opt Options) (*Draft, error) {
 	return &Draft{f.found}, nil
 }
 
+// fromOutside answers that a reference means no image of the tree.
+const fromOutside = "none: it comes from outside"
+
 // Questions lists what is open.
 func (d *Draft) Questions() []Question {
 	var out []Question
 	for _, im := range d.found.images {
 		if len(im.open) > 0 {
-			out = append(out, Question{Image: im.name, Dockerfile: im.dockerfile, Options: slices.Clone(im.open), Taken: im.context, Why: strings.TrimPrefix(im.why, "ambiguous: ")})
+			out = append(out, Question{
+				Text:    fmt.Sprintf("%s: which folder is the build context? (%s)", im.dockerfile, strings.TrimPrefix(im.why, "ambiguous: ")),
+				Options: slices.Clone(im.open), image: im,
+			})
 		}
+	}
+	for _, q := range d.found.questions {
+		asked := Question{Text: "the image of which Dockerfile is " + q.claim.said() + "?", link: q}
+		for _, im := range q.may {
+			asked.Options = append(asked.Options, im.dockerfile)
+		}
+		asked.Options = append(asked.Options, fromOutside)
+		out = append(out, asked)
 	}
 	return out
 }
 
-// Answer settles a question.
+// Answer settles a question by one of its options.
 func (d *Draft) Answer(q Question, option string) {
-	for _, im := range d.found.images {
-		if im.name == q.Image {
-			im.context, im.why, im.open = option, "as answered", nil
+	if q.image != nil {
+		q.image.context, q.image.why, q.image.open = option, "as answered", nil
+		return
+	}
+	claim := q.link.claim
+	for _, im := range q.link.may {
+		im.doubt = slices.DeleteFunc(im.doubt, func(s string) bool { return s == claim.said() })
+		if im.dockerfile == option {
+			im.tags = append(im.tags, claim.text)
 		}
 	}
+	for _, reader := range claim.readers {
+		reader.maybe = slices.DeleteFunc(reader.maybe, func(s string) bool { return s == claim.text })
+	}
+	d.found.questions = slices.DeleteFunc(d.found.questions, func(o *question) bool { return o.claim == claim })
 }
 
 // Images counts the images.
