@@ -47,7 +47,11 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 			_, err = p.Out.Write(text)
 			return err
 		}
-		return printList(p, f.format, newImageList(g))
+		var apart []listedImage
+		if len(args) == 0 {
+			apart = newImageList(g, g.Apart())
+		}
+		return printList(p, f.format, newImageList(g, g.Selected), apart)
 	}
 	return cmd
 }
@@ -67,11 +71,11 @@ type listedImage struct {
 	Assumed    []string      `json:"assumed,omitempty"`
 }
 
-func newImageList(g *session.Graph) []listedImage {
+func newImageList(g *session.Graph, names []string) []listedImage {
 	s := g.Images
 	phaseOf := g.PhaseOf()
 	list := []listedImage{}
-	for _, name := range g.Selected {
+	for _, name := range names {
 		im, _ := s.Catalog.Image(name)
 		li := listedImage{
 			Name: name, Dockerfile: im.Dockerfile, Context: im.Context + im.RemoteContext, Target: im.Target,
@@ -87,10 +91,25 @@ func newImageList(g *session.Graph) []listedImage {
 	return list
 }
 
-func printList(p *terminal.Printer, format string, list []listedImage) error {
+// printList prints the images that are selected, and those that stand apart.
+func printList(p *terminal.Printer, format string, list, apart []listedImage) error {
 	if format == "json" {
-		return p.JSON(map[string]any{"images": list})
+		out := map[string]any{"images": list}
+		if len(apart) > 0 {
+			out["apart"] = apart
+		}
+		return p.JSON(out)
 	}
+	printImages(p, list)
+	if len(apart) > 0 {
+		p.Answer("")
+		p.Answer("Not selected, as their Dockerfiles lie among tests, examples or what others wrote:")
+		printImages(p, apart)
+	}
+	return nil
+}
+
+func printImages(p *terminal.Printer, list []listedImage) {
 	rows := [][]string{{"IMAGE", "DOCKERFILE", "CONTEXT", "TARGET", "TAGS", "PARENTS", "PHASE", "DEFINED IN"}}
 	for _, im := range list {
 		row := []string{name(im.Name), name(im.Dockerfile), name(im.Context), name(im.Target), strings.Join(im.Tags, ","), strings.Join(im.Parents, ","), im.Phase, im.Origin}
@@ -103,5 +122,4 @@ func printList(p *terminal.Printer, format string, list []listedImage) error {
 		rows = append(rows, row)
 	}
 	p.Table("", rows)
-	return nil
 }

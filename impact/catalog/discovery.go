@@ -25,6 +25,7 @@ type discovery struct {
 type foundImage struct {
 	dockerfile string // from the root of the tree
 	variant    string // of its file name
+	apart      string // the folder of tests and the like in which it lies
 	segments   []segment
 	recipe     *recipe
 	broken     error // it does not parse
@@ -51,11 +52,16 @@ func discover(ctx context.Context, r *reader, args map[string]string) (*finding,
 	}
 	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
 	d := &discovery{args: args}
-	if err := d.walk(ctx, l, r, ".", ""); err != nil {
+	if err := d.walk(ctx, l, r, ".", surroundings{}); err != nil {
 		return nil, err
 	}
 	if len(d.images) == 0 {
 		return nil, nil
+	}
+	if !slices.ContainsFunc(d.images, func(im *foundImage) bool { return im.apart == "" }) {
+		for _, im := range d.images { // a repository of nothing but examples
+			im.apart = ""
+		}
 	}
 	for _, im := range d.images {
 		if err := im.choose(ctx, l); err != nil {
@@ -66,8 +72,23 @@ func discover(ctx context.Context, r *reader, args map[string]string) (*finding,
 	return d.finding(), nil
 }
 
-// walk looks through a folder. outside is the vendored folder that it lies in.
-func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir, outside string) error {
+// surroundings are where a folder lies: in a vendored one, in one whose images stand apart; "" for
+// neither.
+type surroundings struct{ vendored, apart string }
+
+// within are those of a folder in another.
+func (p surroundings) within(at string) surroundings {
+	if p.vendored == "" && slices.Contains(vendored, path.Base(at)) {
+		p.vendored = at
+	}
+	if p.apart == "" && slices.Contains(besides, path.Base(at)) {
+		p.apart = at
+	}
+	return p
+}
+
+// walk looks through a folder.
+func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir string, p surroundings) error {
 	entries, err := l.read(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", dir, err)
@@ -78,11 +99,7 @@ func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir, outsid
 		}
 		at := path.Join(dir, e.Name())
 		if e.IsDir() {
-			within := outside
-			if within == "" && slices.Contains(vendored, e.Name()) {
-				within = at
-			}
-			if err := d.walk(ctx, l, r, at, within); err != nil {
+			if err := d.walk(ctx, l, r, at, p.within(at)); err != nil {
 				return err
 			}
 			continue
@@ -90,12 +107,12 @@ func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir, outsid
 		role, variant := roleOf(e.Name())
 		switch {
 		case role == noDockerfile:
-		case outside != "":
-			d.leave(at, "it lies in "+outside)
+		case p.vendored != "":
+			d.leave(at, "it lies in "+p.vendored)
 		case role == isTemplate:
 			d.leave(at, "it is a template")
 		default:
-			if err := d.file(ctx, r, at, variant); err != nil {
+			if err := d.file(ctx, r, at, variant, p.apart); err != nil {
 				return err
 			}
 		}
@@ -108,7 +125,7 @@ func (d *discovery) leave(name, why string) {
 }
 
 // file takes up a file that is called like a Dockerfile.
-func (d *discovery) file(ctx context.Context, r *reader, name, variant string) error {
+func (d *discovery) file(ctx context.Context, r *reader, name, variant, apart string) error {
 	text, err := r.files.ReadFile(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a link that leads nowhere
@@ -129,7 +146,7 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant string) e
 		return nil
 	}
 	r.remember(name)
-	im := &foundImage{dockerfile: name, variant: variant}
+	im := &foundImage{dockerfile: name, variant: variant, apart: apart}
 	if im.recipe, im.broken = readRecipe(text, d.args); im.broken != nil {
 		if strings.Contains(im.broken.Error(), "file with no instructions") {
 			d.leave(name, "it is empty")
@@ -173,15 +190,20 @@ func (d *discovery) leftOut() []string {
 func (d *discovery) ambiguities(definition string) []string {
 	var out []string
 	for _, im := range d.images {
+		if im.apart != "" {
+			continue
+		}
 		if len(im.open) > 0 {
-			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken", im.dockerfile, strings.Join(im.open, " or "), im.context))
+			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken, and each file in it counts as read", im.dockerfile, strings.Join(im.open, " or "), im.context))
 		}
 		for _, ref := range im.unmet {
 			out = append(out, im.dockerfile+": "+ref)
 		}
 	}
 	for _, q := range d.questions {
-		out = append(out, q.said())
+		if !q.apart() {
+			out = append(out, q.said())
+		}
 	}
 	switch {
 	case len(out) == 0:
@@ -193,18 +215,29 @@ func (d *discovery) ambiguities(definition string) []string {
 	return out
 }
 
-// describe says of each image where it comes from.
-func (d *discovery) describe(images []impact.Image) {
-	for i := range images {
-		for _, im := range d.images {
-			if im.name == images[i].Name {
-				images[i].Origin = im.origin()
-				images[i].Ambiguous = len(im.open) > 0
-				if !im.writable() { // no file that bake reads can hold its name
-					images[i].Dockerfile, images[i].Context = im.dockerfile, im.context
-				}
-			}
+// describe says of each image where it comes from, and selects those that do not stand apart.
+func (d *discovery) describe(cat *impact.Catalog) {
+	byName := map[string]*foundImage{}
+	for _, im := range d.images {
+		byName[im.name] = im
+	}
+	var selected []string
+	for i := range cat.Images {
+		out := &cat.Images[i]
+		im := byName[out.Name]
+		if im == nil || im.apart == "" {
+			selected = append(selected, out.Name)
 		}
+		if im == nil {
+			continue
+		}
+		out.Origin, out.Ambiguous, out.Apart = im.origin(), len(im.open) > 0, im.apart
+		if !im.writable() { // no file that bake reads can hold its name
+			out.Dockerfile, out.Context = im.dockerfile, im.context
+		}
+	}
+	if len(cat.Default) == 0 && len(selected) < len(cat.Images) {
+		cat.Default = selected
 	}
 }
 

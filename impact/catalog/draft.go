@@ -54,7 +54,7 @@ const fromOutside = "none: it comes from outside"
 func (d *Draft) Questions() []Question {
 	var out []Question
 	for _, im := range d.found.images {
-		if len(im.open) > 0 {
+		if len(im.open) > 0 && d.found.wrote(im) {
 			out = append(out, Question{
 				Text:    fmt.Sprintf("%s: which folder is the build context? (%s)", im.dockerfile, strings.TrimPrefix(im.why, "ambiguous: ")),
 				Options: slices.Clone(im.open), image: im,
@@ -62,6 +62,9 @@ func (d *Draft) Questions() []Question {
 		}
 	}
 	for _, q := range d.found.questions {
+		if q.apart() {
+			continue
+		}
 		asked := Question{Text: "the image of which Dockerfile is " + q.claim.said() + "?", link: q}
 		for _, im := range q.may {
 			asked.Options = append(asked.Options, im.dockerfile)
@@ -92,7 +95,21 @@ func (d *Draft) Answer(q Question, option string) {
 }
 
 // Images counts the images.
-func (d *Draft) Images() int { return len(d.found.images) - len(d.unwritable()) }
+func (d *Draft) Images() int {
+	n := 0
+	for _, im := range d.found.images {
+		if d.found.wrote(im) {
+			n++
+		}
+	}
+	return n
+}
+
+// wrote tells whether an image is written down: it can be, and does not stand apart, or has
+// what others are built on.
+func (d *discovery) wrote(im *foundImage) bool {
+	return im.writable() && (im.apart == "" || len(im.links) > 0)
+}
 
 // Warnings says what was left out, and what is open.
 func (d *Draft) Warnings() []string {
@@ -120,9 +137,14 @@ func (d *Draft) Text() []byte {
 	for _, w := range slices.Concat(d.found.leftOut(), d.unwritable()) {
 		fmt.Fprintf(&b, "# %s\n", oneLine(w))
 	}
+	for _, im := range d.found.images {
+		if im.writable() && !d.found.wrote(im) {
+			fmt.Fprintf(&b, "# %s\n", oneLine(im.dockerfile+" is left out: it lies in "+im.apart))
+		}
+	}
 	b.WriteString("\nimages:\n")
 	for _, im := range d.found.images {
-		if im.writable() {
+		if d.found.wrote(im) {
 			im.write(&b)
 		}
 	}

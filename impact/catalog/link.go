@@ -279,6 +279,12 @@ func reaches(parents map[*foundImage][]*foundImage, from, to *foundImage, seen m
 	return false
 }
 
+// apart tells whether a question is of interest to images alone that stand apart.
+func (q *question) apart() bool {
+	in := func(im *foundImage) bool { return im.apart == "" }
+	return !slices.ContainsFunc(q.may, in) || !slices.ContainsFunc(q.claim.readers, in)
+}
+
 // said words a question, after the path of the first Dockerfile that it is about.
 func (q *question) said() string {
 	const shown = 3

@@ -93,8 +93,10 @@ func (f fitting) betterThan(o fitting) bool {
 		return f.words > o.words
 	case f.short != o.short:
 		return !f.short
+	case f.spelled != o.spelled:
+		return f.spelled
 	}
-	return f.spelled && !o.spelled
+	return f.image.apart == "" && o.image.apart != ""
 }
 
 // stretch is where in a claim some joined words stand.
