@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,6 +31,12 @@ type foundImage struct {
 	recipe     *recipe
 	broken     error // it does not parse
 
+	settled  bool              // some file of the repository says how it is built
+	disputed string            // what places say that contradict each other
+	target   string            // as told
+	given    map[string]string // build arguments, as told
+	tagged   string            // where its tags stand; "" when no file tells any
+
 	context string
 	why     string   // reason for the context
 	open    []string // other contexts that it can have; it is ambiguous
@@ -43,28 +50,48 @@ type foundImage struct {
 	unmet   []string        // the same, of those that hold an argument without a value
 }
 
-// discover finds the Dockerfiles of a tree; nil when there are none, or when the
-// tree cannot be listed.
-func discover(ctx context.Context, r *reader, args map[string]string) (*finding, error) {
-	tree, ok := r.files.(Lister)
-	if !ok {
-		return nil, nil
-	}
-	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
+// discover makes images of the Dockerfiles of a tree; nil when there are none. g is what the
+// tree tells of builds.
+func discover(ctx context.Context, r *reader, s *survey, g *gathered, args map[string]string) (*finding, error) {
 	d := &discovery{args: args}
-	if err := d.walk(ctx, l, r, ".", surroundings{}); err != nil {
-		return nil, err
+	for _, f := range s.dockerfiles {
+		switch {
+		case f.in.vendored != "":
+			d.leave(f.path, "it lies in "+f.in.vendored)
+		case f.role == isTemplate:
+			d.leave(f.path, "it is a template")
+		default:
+			if err := d.file(ctx, r, f, g.byDockerfile[f.path]); err != nil {
+				return nil, err
+			}
+			delete(g.byDockerfile, f.path)
+		}
+	}
+	for _, name := range sortedKeys(g.byDockerfile) { // that are not called like Dockerfiles
+		if role, _ := roleOf(path.Base(name)); role == isTemplate {
+			continue
+		}
+		if err := d.file(ctx, r, located{path: name}, g.byDockerfile[name]); err != nil {
+			return nil, err
+		}
 	}
 	if len(d.images) == 0 {
 		return nil, nil
 	}
+	for _, name := range g.read {
+		r.remember(name)
+	}
+	slices.SortStableFunc(d.images, func(a, b *foundImage) int { return strings.Compare(a.dockerfile, b.dockerfile) })
 	if !slices.ContainsFunc(d.images, func(im *foundImage) bool { return im.apart == "" }) {
 		for _, im := range d.images { // a repository of nothing but examples
 			im.apart = ""
 		}
 	}
 	for _, im := range d.images {
-		if err := im.choose(ctx, l); err != nil {
+		if im.settled {
+			continue
+		}
+		if err := im.choose(ctx, s.listing); err != nil {
 			return nil, err
 		}
 	}
@@ -72,60 +99,13 @@ func discover(ctx context.Context, r *reader, args map[string]string) (*finding,
 	return d.finding(), nil
 }
 
-// surroundings are where a folder lies: in a vendored one, in one whose images stand apart; "" for
-// neither.
-type surroundings struct{ vendored, apart string }
-
-// within are those of a folder in another.
-func (p surroundings) within(at string) surroundings {
-	if p.vendored == "" && slices.Contains(vendored, path.Base(at)) {
-		p.vendored = at
-	}
-	if p.apart == "" && slices.Contains(besides, path.Base(at)) {
-		p.apart = at
-	}
-	return p
-}
-
-// walk looks through a folder.
-func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir string, p surroundings) error {
-	entries, err := l.read(ctx, dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", dir, err)
-	}
-	for _, e := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		at := path.Join(dir, e.Name())
-		if e.IsDir() {
-			if err := d.walk(ctx, l, r, at, p.within(at)); err != nil {
-				return err
-			}
-			continue
-		}
-		role, variant := roleOf(e.Name())
-		switch {
-		case role == noDockerfile:
-		case p.vendored != "":
-			d.leave(at, "it lies in "+p.vendored)
-		case role == isTemplate:
-			d.leave(at, "it is a template")
-		default:
-			if err := d.file(ctx, r, at, variant, p.apart); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func (d *discovery) leave(name, why string) {
 	d.warnings = append(d.warnings, fmt.Sprintf("%s is left out: %s", name, why))
 }
 
-// file takes up a file that is called like a Dockerfile.
-func (d *discovery) file(ctx context.Context, r *reader, name, variant, apart string) error {
+// file takes up a file that is called like a Dockerfile, and what is told of it.
+func (d *discovery) file(ctx context.Context, r *reader, f located, builds []told) error {
+	name := f.path
 	text, err := r.files.ReadFile(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a link that leads nowhere
@@ -146,15 +126,22 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant, apart st
 		return nil
 	}
 	r.remember(name)
-	im := &foundImage{dockerfile: name, variant: variant, apart: apart}
-	if im.recipe, im.broken = readRecipe(text, d.args); im.broken != nil {
-		if strings.Contains(im.broken.Error(), "file with no instructions") {
-			d.leave(name, "it is empty")
-			return nil
+	first := &foundImage{dockerfile: name, variant: f.variant, apart: f.in.apart}
+	for _, im := range append([]*foundImage{first}, first.settle(builds)...) {
+		given := maps.Clone(im.given)
+		if given == nil {
+			given = map[string]string{}
 		}
-		im.recipe = &recipe{unknown: true}
+		maps.Copy(given, d.args)
+		if im.recipe, im.broken = readRecipe(text, given); im.broken != nil {
+			if strings.Contains(im.broken.Error(), "file with no instructions") {
+				d.leave(name, "it is empty")
+				return nil
+			}
+			im.recipe = &recipe{unknown: true}
+		}
+		d.images = append(d.images, im)
 	}
-	d.images = append(d.images, im)
 	return nil
 }
 
@@ -166,7 +153,14 @@ func (d *discovery) finding() *finding {
 			name:       text{text: im.name},
 			at:         im.dockerfile,
 			context:    &text{text: im.context},
-			dockerfile: &text{text: relative(im.context, im.dockerfile)},
+			dockerfile: &text{text: pathFrom(im.context, im.dockerfile)},
+		}
+		if im.target != "" {
+			own.target = &text{text: im.target}
+		}
+		for _, name := range sortedKeys(im.given) {
+			value := im.given[name]
+			own.args = append(own.args, arg{name, &value})
 		}
 		for _, t := range im.tags {
 			own.tags = append(own.tags, text{text: t})
@@ -193,8 +187,11 @@ func (d *discovery) ambiguities(definition string) []string {
 		if im.apart != "" {
 			continue
 		}
-		if len(im.open) > 0 {
+		if len(im.open) > 0 && im.disputed == "" {
 			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken, and each file in it counts as read", im.dockerfile, strings.Join(im.open, " or "), im.context))
+		}
+		if im.disputed != "" {
+			out = append(out, fmt.Sprintf("%s: it is ambiguous how it is built: %s", im.dockerfile, im.disputed))
 		}
 		for _, ref := range im.unmet {
 			out = append(out, im.dockerfile+": "+ref)
@@ -231,7 +228,7 @@ func (d *discovery) describe(cat *impact.Catalog) {
 		if im == nil {
 			continue
 		}
-		out.Origin, out.Ambiguous, out.Apart = im.origin(), len(im.open) > 0, im.apart
+		out.Origin, out.Ambiguous, out.Apart = im.origin(), len(im.open) > 0 || im.disputed != "", im.apart
 		if !im.writable() { // no file that bake reads can hold its name
 			out.Dockerfile, out.Context = im.dockerfile, im.context
 		}
@@ -244,6 +241,9 @@ func (d *discovery) describe(cat *impact.Catalog) {
 // origin is where an image comes from, in words.
 func (im *foundImage) origin() string {
 	out := "found: context " + im.context + ": " + im.why
+	if im.tagged != "" {
+		out += "; tagged by " + im.tagged
+	}
 	if im.named != "" {
 		out += "; named by path: " + im.named
 	}

@@ -78,7 +78,7 @@ func (d *Draft) Questions() []Question {
 // Answer settles a question by one of its options.
 func (d *Draft) Answer(q Question, option string) {
 	if q.image != nil {
-		q.image.context, q.image.why, q.image.open = option, "as answered", nil
+		q.image.context, q.image.why, q.image.open, q.image.disputed = option, "as answered", nil, ""
 		return
 	}
 	claim := q.link.claim
@@ -161,7 +161,9 @@ func (d *Draft) Text() []byte {
 
 func (im *foundImage) write(b *bytes.Buffer) {
 	fmt.Fprintf(b, "  # %s\n", oneLine(im.origin()))
-	if len(im.open) > 0 {
+	if im.disputed != "" {
+		fmt.Fprintf(b, "  # ? how is it built? %s\n", oneLine(im.disputed))
+	} else if len(im.open) > 0 {
 		fmt.Fprintf(b, "  # ? its context may be %s\n", oneLine(strings.Join(im.open, " or ")))
 	}
 	for _, ref := range im.doubt {
@@ -171,10 +173,19 @@ func (im *foundImage) write(b *bytes.Buffer) {
 	if im.context != "." {
 		fmt.Fprintf(b, "    context: %s\n", scalar(im.context))
 	}
-	if name := relative(im.context, im.dockerfile); name != "Dockerfile" {
+	if name := pathFrom(im.context, im.dockerfile); name != "Dockerfile" {
 		fmt.Fprintf(b, "    dockerfile: %s\n", scalar(name))
 	} else if im.context == "." {
 		b.WriteString("    dockerfile: Dockerfile\n")
+	}
+	if im.target != "" {
+		fmt.Fprintf(b, "    target: %s\n", scalar(im.target))
+	}
+	if len(im.given) > 0 {
+		b.WriteString("    args:\n")
+		for _, name := range sortedKeys(im.given) {
+			fmt.Fprintf(b, "      %s: %s\n", scalar(name), scalar(im.given[name]))
+		}
 	}
 	if len(im.tags) > 0 {
 		quoted := make([]string, len(im.tags))

@@ -28,6 +28,7 @@ const wide, wider = 5, 4
 
 // link gives the images the references that mean them as tags.
 func (d *discovery) link(claims []*claim, root string) {
+	claims = d.known(claims)
 	d.fit(claims)
 	n := count(claims)
 	byImage := map[*foundImage][]*claim{}
@@ -48,9 +49,26 @@ func (d *discovery) link(claims []*claim, root string) {
 		}
 	}
 	for _, im := range images {
+		if im.tagged != "" { // what else it is called was told
+			for _, c := range byImage[im] {
+				d.ask(c, c.best)
+			}
+			continue
+		}
 		d.settle(im, byImage[im], n.met)
 	}
 	d.breakCircles(claims)
+}
+
+// known takes out the claims that are tags of an image: some file of the repository told so.
+func (d *discovery) known(claims []*claim) []*claim {
+	told := map[string]bool{}
+	for _, im := range d.images {
+		for _, tag := range im.tags {
+			told[canonical(tag)] = true
+		}
+	}
+	return slices.DeleteFunc(claims, func(c *claim) bool { return told[canonical(c.text)] })
 }
 
 // fit finds the images that fit each claim best.
