@@ -156,7 +156,7 @@ func (d *discovery) finding() *finding {
 			dockerfile: &text{text: pathFrom(im.context, im.dockerfile)},
 		}
 		if im.target != "" {
-			own.target = &text{text: im.target}
+			own.stage = &text{text: im.target}
 		}
 		for _, name := range sortedKeys(im.given) {
 			value := im.given[name]
