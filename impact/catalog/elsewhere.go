@@ -23,11 +23,11 @@ var (
 // mayDefine tells whether a file may be a definition, by its path.
 func mayDefine(name string) bool {
 	base := path.Base(name)
-	switch path.Ext(base) {
+	switch path.Ext(name) {
 	case ".hcl", ".json":
-		return bakeWord.MatchString(base) || bakeWord.MatchString(path.Base(path.Dir(name)))
+		return strings.Contains(strings.ToLower(name), "bake") && bakeWord.MatchString(base) || bakeWord.MatchString(path.Base(path.Dir(name)))
 	case ".yaml", ".yml":
-		return composeWord.MatchString(base)
+		return strings.Contains(strings.ToLower(base), "compose") && composeWord.MatchString(base)
 	}
 	return false
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"rebuild/impact"
+	"rebuild/impact/catalog/evidence"
 )
 
 // layout is a generated tree of Dockerfiles whose links are known.
@@ -208,5 +211,44 @@ func TestLayouts(t *testing.T) {
 				t.Errorf("%d links are neither made nor asked about: %q", len(got.lost), got.lost[:min(3, len(got.lost))])
 			}
 		})
+	}
+}
+
+// BenchmarkDiscover finds the images of 700 Dockerfiles on the disk.
+func BenchmarkDiscover(b *testing.B) {
+	dir := b.TempDir()
+	for name, text := range generate(rand.New(rand.NewPCG(1, 0)), shapes[0], 700).files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := Load(context.Background(), folder(dir), Options{Env: none, Root: "/r/shop"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkNames judges the names of 20,000 files: what it costs to look for definitions and
+// for what tells of builds while Dockerfiles are sought.
+func BenchmarkNames(b *testing.B) {
+	var names []string
+	for i := range 20_000 {
+		names = append(names, fmt.Sprintf("src/part%d/lib/file%d%s", i/200, i, []string{".go", ".json", ".yaml", ".ts", ""}[i%5]))
+	}
+	found := 0
+	for b.Loop() {
+		for _, name := range names {
+			if evidence.Reads(name) || mayDefine(name) {
+				found++
+			}
+		}
+	}
+	if found > 0 {
+		b.Error("a file is taken for what it is not")
 	}
 }

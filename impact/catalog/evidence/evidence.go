@@ -48,8 +48,13 @@ func Of(name string, text []byte) Found {
 }
 
 func parserOf(name string) func(string, []byte) Found {
+	ext := path.Ext(name)
+	switch ext { // most files are decided here
+	case "", ".yml", ".yaml", ".mk", ".sh", ".bash", ".json":
+	default:
+		return nil
+	}
 	base, dir := path.Base(name), path.Dir(name)
-	ext := path.Ext(base)
 	isYAML := ext == ".yml" || ext == ".yaml"
 	switch {
 	case isYAML && dir == ".github/workflows":
