@@ -159,6 +159,8 @@ func TestLinks(t *testing.T) {
 		"words in another order":    {"noble-deps alpine-deps", "acme/deps:noble", "", "noble-deps"},
 		"a platform of everyone's":  {"alpine/3.20 alpine/3.21", "amd64/alpine:3.20", "", "alpine/3.20"},
 		"a prefix of its own":       {"base hub", "acme/node-base", "", "base"},
+		"one platform of several":   {"deps/noble/amd64 deps/noble/arm64", "acme/deps:noble", "", "deps/noble/amd64"},
+		"one version of several":    {"deps/8.0/noble deps/9.0/noble", "acme/deps:7.0", "", ""},
 		"goes on after the folder":  {"base hub", "acme/base-tools", "", ""},
 		"another version":           {"deps/10.0/alpine", "acme/deps:11.0-alpine", "", ""},
 		"folders that say nothing":  {"images/base/docker images/hub/docker", "acme/base", "images/base/docker", ""},
@@ -204,7 +206,15 @@ func TestUnmetReference(t *testing.T) {
 		"own/Dockerfile":  "ARG NAME\nFROM acme/${NAME}\n",
 	}}
 	opt := Options{Env: none, Root: "/r/shop"}
-	cat, err := Load(context.Background(), files, opt)
+	layout := listed{tree{
+		"deps/10.0/noble/Dockerfile": "FROM alpine\n", "deps/9.0/noble/Dockerfile": "FROM alpine\n", "deps/9.0/jammy/Dockerfile": "FROM alpine\n",
+		"sdk/Dockerfile": "ARG REGISTRY\nARG V\nFROM ${REGISTRY}/app/deps:$V-noble\n",
+	}}
+	cat, err := Load(context.Background(), layout, opt)
+	if err != nil || len(cat.Warnings) == 0 || !strings.Contains(cat.Warnings[0], "may mean the image of this file or of deps/9.0/noble/Dockerfile, but has no value") {
+		t.Errorf("%v %q", err, cat.Warnings)
+	}
+	cat, err = Load(context.Background(), files, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

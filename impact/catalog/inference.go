@@ -40,34 +40,46 @@ func (d *discovery) infer(root string) {
 	d.unmet()
 }
 
-// unmet notes the references that would mean an image if their arguments had values.
+// unmet notes the references that would mean an image if their arguments had values: what they
+// say without them is held against the paths.
 func (d *discovery) unmet() {
 	byText := map[string]*claim{}
 	for _, reader := range d.images {
 		for _, ref := range reader.recipe.open {
-			name, _, _ := strings.Cut(path.Base(ref.text), ":")
-			if strings.ContainsAny(name, "${}@") {
+			name, tag, _ := strings.Cut(path.Base(argument.ReplaceAllString(ref.text, "\x00")), ":")
+			if strings.ContainsAny(name, "\x00${}@") {
 				continue
 			}
-			c := byText[name]
+			tag = strings.ReplaceAll(tag, "\x00", "-")
+			c := byText[name+":"+tag]
 			if c == nil {
-				c = &claim{words: wordsOf(name), path: wordsOf(name)}
+				c = &claim{words: wordsOf(name), path: wordsOf(name), tag: wordsOf(tag)}
 				c.index()
 				for _, im := range d.images {
-					if f := im.fits(c); f.match == wholly {
+					switch f := im.fits(c); {
+					case f.match < byPart || !f.sure && f.match != byRepo || f.lead != "":
+					case len(c.best) == 0 || f.betterThan(c.best[0]):
+						c.best = []fitting{f}
+					case !c.best[0].betterThan(f):
 						c.best = append(c.best, f)
 					}
 				}
-				byText[name] = c
+				byText[name+":"+tag] = c
 			}
+			var may []*foundImage
 			for _, f := range c.best {
 				if f.image != reader {
-					f.image.unmet = append(f.image.unmet, fmt.Sprintf("%s (%s:%d) may mean the image of this file, but has no value: --build-arg %s=...", ref.text, reader.dockerfile, ref.line, strings.Join(ref.lacks, "=... --build-arg ")))
+					may = append(may, f.image)
 				}
+			}
+			if len(may) > 0 {
+				may[0].unmet = append(may[0].unmet, fmt.Sprintf("%s (%s:%d) may mean the image of %s, but has no value: --build-arg %s=...", ref.text, reader.dockerfile, ref.line, these(may), strings.Join(ref.lacks, "=... --build-arg ")))
 			}
 		}
 	}
 }
+
+var argument = regexp.MustCompile(`\$\{[^}]*\}|\$[A-Za-z_][A-Za-z0-9_]*`)
 
 // claims lists the references of all Dockerfiles, the longest names first. One with
 // a digest is pinned: no build of this tree is meant.

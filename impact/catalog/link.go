@@ -74,9 +74,14 @@ func (d *discovery) known(claims []*claim) []*claim {
 // fit finds the images that fit each claim best.
 func (d *discovery) fit(claims []*claim) {
 	home := map[string]bool{} // repositories that some Dockerfile makes without reading them
-	byLeaf := map[string][]*foundImage{}
+	byLeaf, byFolder := map[string][]*foundImage{}, map[string][]*foundImage{}
 	var silent []*foundImage // whose last folder need not be in a reference as it is
 	for _, im := range d.images {
+		for i, s := range im.segments {
+			if i > 0 && !startsWithDigit(s.text) {
+				byFolder[s.text] = append(byFolder[s.text], im)
+			}
+		}
 		switch {
 		case len(im.segments) == 0:
 		case im.segments[0].silent, im.segments[0].parts != nil: // or may be there part by part
@@ -97,6 +102,17 @@ func (d *discovery) fit(claims []*claim) {
 		take(silent)
 		for _, text := range sortedKeys(c.spans) {
 			take(byLeaf[text])
+		}
+		if len(fitting) == 0 && !c.foreign {
+			tried := map[*foundImage]bool{}
+			for _, text := range sortedKeys(c.spans) {
+				for _, im := range byFolder[text] {
+					if !tried[im] {
+						tried[im] = true
+						take([]*foundImage{im})
+					}
+				}
+			}
 		}
 		c.best = fitting
 		for _, f := range fitting {
@@ -305,14 +321,18 @@ func (q *question) apart() bool {
 
 // said words a question, after the path of the first Dockerfile that it is about.
 func (q *question) said() string {
+	return fmt.Sprintf("%s: %s may mean the image of %s, or one from outside: it is taken for one from outside", q.may[0].dockerfile, q.claim.said(), these(q.may))
+}
+
+// these words several Dockerfiles, after the path of the first.
+func these(may []*foundImage) string {
 	const shown = 3
 	files := "this file"
-	for i, im := range q.may[1:] {
+	for i, im := range may[1:] {
 		if i+1 == shown {
-			files += fmt.Sprintf(" or of %d more", len(q.may)-shown)
-			break
+			return files + fmt.Sprintf(" or of %d more", len(may)-shown)
 		}
 		files += " or of " + im.dockerfile
 	}
-	return fmt.Sprintf("%s: %s may mean the image of %s, or one from outside: it is taken for one from outside", q.may[0].dockerfile, q.claim.said(), files)
+	return files
 }

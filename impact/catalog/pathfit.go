@@ -65,6 +65,7 @@ type match int
 
 const (
 	noMatch   match = iota
+	byStem          // they say more than name and tag: one platform of several, perhaps
 	byPart          // they are the name, and a part of the tag
 	byTag           // they are the tag, and nothing of the name
 	byRepo          // they are the end of the name, and nothing of the tag
@@ -167,17 +168,20 @@ func (im *foundImage) fits(c *claim) fitting {
 	used, last := uint64(0), uint64(0)
 	missed, skipped := 0, 0 // folders that the claim has not, and those below others that it has
 	numbered := false       // a version is among them
-	for i, s := range im.segments {
+	below := 0              // folders below the first that it has, which it has not
+	for _, s := range im.segments {
 		at, ok := s.pick(c, used, last)
 		switch {
 		case ok:
-			used, last = used|at.mask, at.mask
+			if used != 0 {
+				skipped += missed
+			}
+			used, last, missed = used|at.mask, at.mask, 0
 			f.short = f.short || at.short
-			skipped += missed
-			missed = 0
-		case i == 0 && !s.silent:
-			return f
 		default:
+			if used == 0 && !s.silent {
+				below++
+			}
 			numbered = numbered || startsWithDigit(s.text)
 			if !s.silent {
 				missed++
@@ -196,6 +200,14 @@ func (im *foundImage) fits(c *claim) fitting {
 	f.lead = joined(lead)
 	if f.match == byTag && !f.spelled || numbered && c.tagMask&^used&c.numbers != 0 { // another version
 		f.match = noMatch
+	}
+	if below > 0 {
+		f.spelled, f.sure = false, false
+		if f.match != wholly && f.match != byRelease {
+			f.match = noMatch
+		} else {
+			f.match = byStem
+		}
 	}
 	return f
 }
