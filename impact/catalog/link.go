@@ -226,10 +226,10 @@ func (c *claim) whole(f fitting) bool { return f.words >= len(c.words)+len(c.tag
 // repository, and of several releases of it only the one that most Dockerfiles name.
 func (d *discovery) settle(im *foundImage, claims []*claim, met map[string]int) {
 	best := slices.MaxFunc(claims, func(a, b *claim) int {
-		return cmp.Or(cmp.Compare(a.best[0].match, b.best[0].match), cmp.Compare(met[a.space], met[b.space]), cmp.Compare(met[a.repo], met[b.repo]))
+		return cmp.Or(cmp.Compare(a.best[0].match, b.best[0].match), cmp.Compare(a.best[0].words, b.best[0].words), cmp.Compare(met[a.space], met[b.space]), cmp.Compare(met[a.repo], met[b.repo]))
 	})
 	equal := func(a, b *claim) bool {
-		return a.repo != b.repo && a.best[0].match == b.best[0].match && met[a.space] == met[b.space] && met[a.repo] == met[b.repo]
+		return a.repo != b.repo && a.best[0].match == b.best[0].match && a.best[0].words == b.best[0].words && met[a.space] == met[b.space] && met[a.repo] == met[b.repo]
 	}
 	disputed := slices.ContainsFunc(claims, func(c *claim) bool { return equal(c, best) })
 	var exact, loose []*claim
