@@ -56,6 +56,10 @@ type Image struct {
 	// a guess, and the image is taken to read everything in it.
 	Ambiguous bool `json:",omitempty"`
 
+	// Apart is the folder, of tests, examples or what others wrote, in which its Dockerfile
+	// was found; "" for none. Nobody's images are made of such, unless they are named.
+	Apart string `json:",omitempty"`
+
 	// SecretEnv are the values of variables that Secrets name and that are not in the
 	// environment of the process: a compose project has them from its environment
 	// files. They are no part of what is compared, and are printed nowhere.

@@ -317,3 +317,47 @@ func BenchmarkLargeContext(b *testing.B) {
 	b.ReportMetric(first.Seconds(), "s/first")
 	b.ReportMetric(warm.Seconds(), "s/warm")
 }
+
+// BenchmarkListFound lists the images of 700 Dockerfiles without a definition, first with
+// nothing remembered, then again.
+func BenchmarkListFound(b *testing.B) {
+	bin, dir := program(b), b.TempDir()
+	b.Setenv("DOCKER_HOST", "unix:///nonexistent")
+	for i := range 700 {
+		name := []string{"deps", "runtime", "web", "sdk"}[i%4]
+		rest := fmt.Sprintf("%d.0/%s/amd64", 8+i/4%5, fmt.Sprintf("system%d", i/20))
+		at := filepath.Join(dir, "src", name, filepath.FromSlash(rest))
+		text := "FROM alpine:3.22\nRUN true\nCOPY f /\n"
+		if i%4 > 0 {
+			parent := []string{"deps", "runtime", "web"}[i%4-1]
+			text = fmt.Sprintf("ARG REPO=registry.example/app/%s\nFROM $REPO:%s\nENV A=1\nCOPY f /\nRUN true\n", parent, strings.ReplaceAll(rest, "/", "-"))
+		}
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			b.Fatal(err)
+		}
+		for file, text := range map[string]string{"Dockerfile": text, "f": "x"} {
+			if err := os.WriteFile(filepath.Join(at, file), []byte(text), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	git(b, dir, "init", "-q", "-b", "main")
+	git(b, dir, "add", ".")
+	git(b, dir, "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "one")
+	used := func() float64 {
+		cmd := exec.Command(bin, "list")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		return float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Milliseconds())
+	}
+	first, warm := used(), 0.0
+	runs := 0
+	for b.Loop() {
+		warm += used()
+		runs++
+	}
+	b.ReportMetric(first, "first-cpu-ms")
+	b.ReportMetric(warm/float64(runs), "warm-cpu-ms")
+}

@@ -71,11 +71,11 @@ with "?" in the file otherwise.`,
 func ask(p *terminal.Printer, in io.Reader, draft *catalog.Draft) error {
 	answers := bufio.NewScanner(in)
 	for _, q := range draft.Questions() {
-		p.Message("%s: which folder is the build context? (%s)", q.Dockerfile, q.Why)
+		p.Message("%s", q.Text)
 		for i, option := range q.Options {
 			p.Message("  %d) %s", i+1, option)
 		}
-		fmt.Fprintf(p.Err, "number or folder, empty to leave it open: ")
+		fmt.Fprintf(p.Err, "number or name, empty to leave it open: ")
 		if !answers.Scan() {
 			return answers.Err()
 		}

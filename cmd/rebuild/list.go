@@ -47,7 +47,11 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 			_, err = p.Out.Write(text)
 			return err
 		}
-		return printList(p, f.format, newImageList(g))
+		var apart []listedImage
+		if len(args) == 0 {
+			apart = newImageList(g, g.Apart())
+		}
+		return printList(p, f.format, newImageList(g, g.Selected), apart)
 	}
 	return cmd
 }
@@ -67,11 +71,11 @@ type listedImage struct {
 	Assumed    []string      `json:"assumed,omitempty"`
 }
 
-func newImageList(g *session.Graph) []listedImage {
+func newImageList(g *session.Graph, names []string) []listedImage {
 	s := g.Images
 	phaseOf := g.PhaseOf()
 	list := []listedImage{}
-	for _, name := range g.Selected {
+	for _, name := range names {
 		im, _ := s.Catalog.Image(name)
 		li := listedImage{
 			Name: name, Dockerfile: im.Dockerfile, Context: im.Context + im.RemoteContext, Target: im.Target,
@@ -90,10 +94,25 @@ func newImageList(g *session.Graph) []listedImage {
 // lessWanted are the columns that a narrow terminal does without, the least wanted first.
 var lessWanted = []string{"TARGET", "CONTEXT", "DEFINED IN", "PHASE", "PARENTS", "DOCKERFILE"}
 
-func printList(p *terminal.Printer, format string, list []listedImage) error {
+// printList prints the images that are selected, and those that stand apart.
+func printList(p *terminal.Printer, format string, list, apart []listedImage) error {
 	if format == "json" {
-		return p.JSON(map[string]any{"images": list})
+		out := map[string]any{"images": list}
+		if len(apart) > 0 {
+			out["apart"] = apart
+		}
+		return p.JSON(out)
 	}
+	printImages(p, list)
+	if len(apart) > 0 {
+		p.Answer("")
+		p.Answer("Not selected, as their Dockerfiles lie among tests, examples or what others wrote:")
+		printImages(p, apart)
+	}
+	return nil
+}
+
+func printImages(p *terminal.Printer, list []listedImage) {
 	var faults []string // on a terminal: the last cell would be long, and may be left out
 	rows := [][]string{{"IMAGE", "DOCKERFILE", "CONTEXT", "TARGET", "TAGS", "PARENTS", "PHASE", "DEFINED IN"}}
 	for _, im := range list {
@@ -114,5 +133,4 @@ func printList(p *terminal.Printer, format string, list []listedImage) error {
 	for _, text := range faults {
 		p.Answer("%s", text)
 	}
-	return nil
 }

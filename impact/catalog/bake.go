@@ -48,6 +48,10 @@ type evaluation struct {
 	inherited map[string]bool     // targets that others inherit from
 }
 
+func newEvaluation(o *outline) *evaluation {
+	return &evaluation{outline: o, members: map[string][]string{}, faults: map[string]*impact.Fault{}, broken: map[string]*impact.Fault{}, bases: map[string][]string{}, inherited: map[string]bool{}}
+}
+
 // fault notes what is wrong with a target; what was found first counts.
 func (ev *evaluation) fault(target string, f *impact.Fault) {
 	if _, ok := ev.faults[target]; !ok {
@@ -58,6 +62,9 @@ func (ev *evaluation) fault(target string, f *impact.Fault) {
 // evaluate lets bake evaluate the files that it reads, and the images of
 // rebuild.yaml as one more of them, so that --set means the same for both.
 func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err error) {
+	if f.found != nil && f.files == nil && f.project == nil && len(opt.Set) == 0 && len(opt.Vars) == 0 {
+		return f.doc.evaluateOwn(opt), nil
+	}
 	in, err := prepare(f, opt)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,8 @@ func evaluate(ctx context.Context, f *finding, opt Options) (ev *evaluation, err
 		return nil, &imageless{path: f.path(), why: "it has no target"}
 	}
 	in.outline.expanded(meta.Renamed["target"])
-	ev = &evaluation{outline: in.outline, members: map[string][]string{}, faults: in.faults, broken: map[string]*impact.Fault{}, bases: map[string][]string{}, inherited: map[string]bool{}}
+	ev = newEvaluation(in.outline)
+	ev.faults = in.faults
 	for _, t := range cfg.Targets {
 		ev.bases[t.Name] = t.Inherits
 		for _, name := range t.Inherits {

@@ -108,7 +108,7 @@ func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact
 		}
 	}
 	if found.found != nil {
-		found.found.describe(cat.Images)
+		found.found.describe(&cat)
 	}
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)

@@ -38,6 +38,7 @@ type story struct {
 	files   tree
 	outside map[string]string
 	opt     Options
+	found   bool // the tree can be listed
 }
 
 // readStory reads an archive. The options are lines "key: value" above the
@@ -56,6 +57,8 @@ func readStory(t *testing.T, ar *txtar.Archive) story {
 			s.opt.Root = value
 		case "dir":
 			s.opt.Dir = value
+		case "list":
+			s.found = true
 		case "file":
 			s.opt.Files = append(s.opt.Files, value)
 		case "set":
@@ -111,7 +114,11 @@ func TestStories(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := readStory(t, ar)
-			cat, err := Load(context.Background(), s.files, s.opt)
+			var files Files = s.files
+			if s.found {
+				files = listed{s.files}
+			}
+			cat, err := Load(context.Background(), files, s.opt)
 			golden(t, file, ar, cat, err)
 		})
 	}

@@ -111,8 +111,10 @@ func (im *foundImage) decide(fits []fit) {
 		im.take(*whole, "it has "+some(whole.present)+lacking(fits, *whole))
 	case len(best.present) > 0 && unique(fits, best):
 		im.take(best, fmt.Sprintf("it has %s, and no folder has %s", some(best.present), some(best.missing)))
-	case len(im.recipe.sources) > 0:
+	case len(own.missing) > 0:
 		im.ambiguous(root, fits, "no folder has "+some(im.recipe.sources))
+	case !im.recipe.whole && !im.recipe.unknown && len(im.recipe.sources) > 0:
+		im.take(own, "nothing that the file reads of its context need be there")
 	case !im.recipe.whole && !im.recipe.unknown:
 		im.take(own, "the file reads nothing of its context")
 	case own.ignore && own.more: // where it lies, it counts for that folder alone

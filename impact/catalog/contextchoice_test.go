@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"rebuild/impact"
 )
 
 // listed is a tree in memory whose folders can be listed.
@@ -16,7 +18,9 @@ type listed struct{ tree }
 func (l listed) ReadDir(_ context.Context, dir string) ([]fs.DirEntry, error) {
 	m := fstest.MapFS{}
 	for name, data := range l.tree {
-		m[name] = &fstest.MapFile{Data: []byte(data)}
+		if dir == "." || strings.HasPrefix(name, dir+"/") {
+			m[name] = &fstest.MapFile{Data: []byte(data)}
+		}
 	}
 	return m.ReadDir(dir)
 }
@@ -36,6 +40,10 @@ func TestContextChoice(t *testing.T) {
 		"nearest of two":       {"COPY a /", "a svc/api/a", "svc/api", "it has a"},
 		"wildcard":             {"COPY *.txt /", "x.txt svc/api/y", ".", "it has *.txt"},
 		"optional wildcard":    {"COPY a b* /", "svc/api/a", "svc/api", "it has a"},
+		"optional, nowhere":    {"COPY cert[s] file* /", "svc/api/a a", "svc/api", "nothing that the file reads of its context need be there"},
+		"optional, and all":    {"COPY . /\nCOPY cert[s] /c/", "svc/api/a a", "svc/api", "all of it is copied, and no folder above"},
+		"optional in a folder": {"COPY conf/cert[s] /\nCOPY a /", "svc/api/a conf/x a", ".", "it has a, svc/api has not conf/cert[s]"},
+		"optional folders":     {"COPY conf*/x a /", "svc/api/a a", "svc/api", "it has a"},
 		"most of them":         {"COPY a dist /", "svc/api/a", "svc/api", "no folder has dist"},
 		"none of them":         {"COPY dist /", "a", ".", "ambiguous: no folder has dist"},
 		"nothing read":         {"RUN true", "a", "svc/api", "reads nothing"},
@@ -144,7 +152,16 @@ func TestLinks(t *testing.T) {
 		"a path of folders":         {"src/deps/10.0/alpine/amd64 src/sdk/10.0/alpine/amd64", "example.com/x/deps:10.0-alpine-amd64", "src/deps/10.0/alpine/amd64", ""},
 		"a path of another version": {"src/deps/10.0/alpine/amd64 src/deps/9.0/alpine/amd64", "example.com/x/deps:9.0-alpine-amd64", "src/deps/9.0/alpine/amd64", ""},
 		"the version in the middle": {"deps/alpine/10.0", "acme/deps:alpine-10.0", "deps/alpine/10.0", ""},
-		"a release of a version":    {"deps/10.0/alpine deps/9.0/alpine", "acme/deps:10.0.3-alpine", "", "deps/10.0/alpine"},
+		"a release of a version":    {"deps/10.0/alpine deps/9.0/alpine", "acme/deps:10.0.3-alpine", "deps/10.0/alpine", ""},
+		"a release of few words":    {"deps/10.0 deps/9.0", "acme/deps:10.0.3", "", "deps/10.0"},
+		"numbers that run together": {"deps/11.0/alpine deps/2.0/alpine", "acme/deps:1.10-alpine", "", ""},
+		"a number without dots":     {"cuda/ubuntu2204 cuda/ubuntu2404", "acme/cuda:ubuntu22.04", "", "cuda/ubuntu2204"},
+		"words in another order":    {"noble-deps alpine-deps", "acme/deps:noble", "", "noble-deps"},
+		"a platform of everyone's":  {"alpine/3.20 alpine/3.21", "amd64/alpine:3.20", "", "alpine/3.20"},
+		"a prefix of its own":       {"base hub", "acme/node-base", "", "base"},
+		"one platform of several":   {"deps/noble/amd64 deps/noble/arm64", "acme/deps:noble", "", "deps/noble/amd64"},
+		"one version of several":    {"deps/8.0/noble deps/9.0/noble", "acme/deps:7.0", "", ""},
+		"goes on after the folder":  {"base hub", "acme/base-tools", "", ""},
 		"another version":           {"deps/10.0/alpine", "acme/deps:11.0-alpine", "", ""},
 		"folders that say nothing":  {"images/base/docker images/hub/docker", "acme/base", "images/base/docker", ""},
 		"two that fit":              {"a/base b/base", "acme/base", "", "a/base"},
@@ -189,7 +206,15 @@ func TestUnmetReference(t *testing.T) {
 		"own/Dockerfile":  "ARG NAME\nFROM acme/${NAME}\n",
 	}}
 	opt := Options{Env: none, Root: "/r/shop"}
-	cat, err := Load(context.Background(), files, opt)
+	layout := listed{tree{
+		"deps/10.0/noble/Dockerfile": "FROM alpine\n", "deps/9.0/noble/Dockerfile": "FROM alpine\n", "deps/9.0/jammy/Dockerfile": "FROM alpine\n",
+		"sdk/Dockerfile": "ARG REGISTRY\nARG V\nFROM ${REGISTRY}/app/deps:$V-noble\n",
+	}}
+	cat, err := Load(context.Background(), layout, opt)
+	if err != nil || len(cat.Warnings) == 0 || !strings.Contains(cat.Warnings[0], "may mean the image of this file or of deps/9.0/noble/Dockerfile, but has no value") {
+		t.Errorf("%v %q", err, cat.Warnings)
+	}
+	cat, err = Load(context.Background(), files, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +229,29 @@ func TestUnmetReference(t *testing.T) {
 	for _, im := range cat.Images {
 		if im.Dockerfile == "base/Dockerfile" && !slices.Equal(im.Tags, []string{"acme/base"}) {
 			t.Errorf("tags %q", im.Tags)
+		}
+	}
+}
+
+// TestDraftLinks asks what a reference means, and writes down the answer.
+func TestDraftLinks(t *testing.T) {
+	for _, c := range []struct{ answer, tags string }{{"a/base/Dockerfile", "tags: [acme/base]"}, {fromOutside, ""}} {
+		files := tree{"a/base/Dockerfile": "FROM alpine\n", "b/base/Dockerfile": "FROM alpine\n", "app/Dockerfile": "FROM acme/base\n"}
+		draft, err := NewDraft(context.Background(), listed{files}, Options{Env: none, Root: "/r/app"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := draft.Questions()
+		if len(open) != 1 || open[0].Text != "the image of which Dockerfile is acme/base (app/Dockerfile:1)?" || !slices.Contains(open[0].Options, c.answer) {
+			t.Fatalf("questions %v", open)
+		}
+		draft.Answer(open[0], c.answer)
+		if len(draft.Questions()) > 0 || len(draft.Warnings()) > 0 {
+			t.Errorf("%v is still open: %q", draft.Questions(), draft.Warnings())
+		}
+		text := string(draft.Text())
+		if strings.Contains(text, "?") != strings.Contains(text, `marked with "?"`) || strings.Count(text, "?") != 1 || strings.Contains(text, "acme/base]") != (c.tags != "") {
+			t.Errorf("%s: %s", c.answer, text)
 		}
 	}
 }
@@ -238,6 +286,8 @@ func TestDraftLoads(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, draft.Text())
 	}
+	found.Images = slices.DeleteFunc(found.Images, func(im impact.Image) bool { return im.Apart != "" }) // not written down
+	found.Default = nil
 	for i := range found.Images {
 		found.Images[i].Origin = ""
 		written.Images[i].Origin = ""
@@ -248,7 +298,7 @@ func TestDraftLoads(t *testing.T) {
 		t.Errorf("found:\n%s\nwritten:\n%s", a, b)
 	}
 	for _, q := range draft.Questions() {
-		draft.Answer(q, path.Dir(q.Dockerfile))
+		draft.Answer(q, q.Options[0])
 	}
 	if len(draft.Questions()) != 0 {
 		t.Error("answered questions are left")

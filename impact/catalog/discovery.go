@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,46 +16,82 @@ import (
 // discovery is the Dockerfiles of a tree without a definition, and what was made
 // of them.
 type discovery struct {
-	args     map[string]string // build arguments
-	images   []*foundImage     // by path
-	warnings []string
+	args      map[string]string // build arguments
+	images    []*foundImage     // by path
+	questions []*question       // references that may mean images
+	warnings  []string
 }
 
 // foundImage is an image that is made up for a Dockerfile.
 type foundImage struct {
 	dockerfile string // from the root of the tree
 	variant    string // of its file name
-	labels     []label
+	apart      string // the folder of tests and the like in which it lies
+	segments   []segment
 	recipe     *recipe
 	broken     error // it does not parse
+
+	settled  bool              // some file of the repository says how it is built
+	disputed string            // what places say that contradict each other
+	target   string            // as told
+	given    map[string]string // build arguments, as told
+	tagged   string            // where its tags stand; "" when no file tells any
 
 	context string
 	why     string   // reason for the context
 	open    []string // other contexts that it can have; it is ambiguous
 	name    string
 	tags    []string
-	named   string   // the reference that names it, and where it stands
-	doubt   []string // references that may mean it
-	unmet   []string // the same, of those that hold an argument without a value
+	named   string          // the reference that names it, and where it stands
+	links   []*claim        // the references that its tags are
+	repos   map[string]bool // repositories that it reads
+	maybe   []string        // references that it makes and that may mean images of the tree
+	doubt   []string        // references that may mean it
+	unmet   []string        // the same, of those that hold an argument without a value
 }
 
-// discover finds the Dockerfiles of a tree; nil when there are none, or when the
-// tree cannot be listed.
-func discover(ctx context.Context, r *reader, args map[string]string) (*finding, error) {
-	tree, ok := r.files.(Lister)
-	if !ok {
-		return nil, nil
-	}
-	l := &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}
+// discover makes images of the Dockerfiles of a tree; nil when there are none. g is what the
+// tree tells of builds.
+func discover(ctx context.Context, r *reader, s *survey, g *gathered, args map[string]string) (*finding, error) {
 	d := &discovery{args: args}
-	if err := d.walk(ctx, l, r, ".", ""); err != nil {
-		return nil, err
+	for _, f := range s.dockerfiles {
+		switch {
+		case f.in.vendored != "":
+			d.leave(f.path, "it lies in "+f.in.vendored)
+		case f.role == isTemplate:
+			d.leave(f.path, "it is a template")
+		default:
+			if err := d.file(ctx, r, f, g.byDockerfile[f.path]); err != nil {
+				return nil, err
+			}
+			delete(g.byDockerfile, f.path)
+		}
+	}
+	for _, name := range sortedKeys(g.byDockerfile) { // that are not called like Dockerfiles
+		if role, _ := roleOf(path.Base(name)); role == isTemplate {
+			continue
+		}
+		if err := d.file(ctx, r, located{path: name}, g.byDockerfile[name]); err != nil {
+			return nil, err
+		}
 	}
 	if len(d.images) == 0 {
 		return nil, nil
 	}
+	for _, name := range g.read {
+		r.remember(name)
+	}
+	slices.SortStableFunc(d.images, func(a, b *foundImage) int { return strings.Compare(a.dockerfile, b.dockerfile) })
+	if !slices.ContainsFunc(d.images, func(im *foundImage) bool { return im.apart == "" }) {
+		for _, im := range d.images { // a repository of nothing but examples
+			im.apart = ""
+		}
+	}
 	for _, im := range d.images {
-		if err := im.choose(ctx, l); err != nil {
+		if im.settled {
+			continue
+		}
+		if err := im.choose(ctx, s.listing); err != nil {
 			return nil, err
 		}
 	}
@@ -62,49 +99,13 @@ func discover(ctx context.Context, r *reader, args map[string]string) (*finding,
 	return d.finding(), nil
 }
 
-// walk looks through a folder. outside is the vendored folder that it lies in.
-func (d *discovery) walk(ctx context.Context, l *listing, r *reader, dir, outside string) error {
-	entries, err := l.read(ctx, dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", dir, err)
-	}
-	for _, e := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		at := path.Join(dir, e.Name())
-		if e.IsDir() {
-			within := outside
-			if within == "" && slices.Contains(vendored, e.Name()) {
-				within = at
-			}
-			if err := d.walk(ctx, l, r, at, within); err != nil {
-				return err
-			}
-			continue
-		}
-		role, variant := roleOf(e.Name())
-		switch {
-		case role == noDockerfile:
-		case outside != "":
-			d.leave(at, "it lies in "+outside)
-		case role == isTemplate:
-			d.leave(at, "it is a template")
-		default:
-			if err := d.file(ctx, r, at, variant); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func (d *discovery) leave(name, why string) {
 	d.warnings = append(d.warnings, fmt.Sprintf("%s is left out: %s", name, why))
 }
 
-// file takes up a file that is called like a Dockerfile.
-func (d *discovery) file(ctx context.Context, r *reader, name, variant string) error {
+// file takes up a file that is called like a Dockerfile, and what is told of it.
+func (d *discovery) file(ctx context.Context, r *reader, f located, builds []told) error {
+	name := f.path
 	text, err := r.files.ReadFile(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a link that leads nowhere
@@ -125,15 +126,22 @@ func (d *discovery) file(ctx context.Context, r *reader, name, variant string) e
 		return nil
 	}
 	r.remember(name)
-	im := &foundImage{dockerfile: name, variant: variant}
-	if im.recipe, im.broken = readRecipe(text, d.args); im.broken != nil {
-		if strings.Contains(im.broken.Error(), "file with no instructions") {
-			d.leave(name, "it is empty")
-			return nil
+	first := &foundImage{dockerfile: name, variant: f.variant, apart: f.in.apart}
+	for _, im := range append([]*foundImage{first}, first.settle(builds)...) {
+		given := maps.Clone(im.given)
+		if given == nil {
+			given = map[string]string{}
 		}
-		im.recipe = &recipe{unknown: true}
+		maps.Copy(given, d.args)
+		if im.recipe, im.broken = readRecipe(text, given); im.broken != nil {
+			if strings.Contains(im.broken.Error(), "file with no instructions") {
+				d.leave(name, "it is empty")
+				return nil
+			}
+			im.recipe = &recipe{unknown: true}
+		}
+		d.images = append(d.images, im)
 	}
-	d.images = append(d.images, im)
 	return nil
 }
 
@@ -145,7 +153,14 @@ func (d *discovery) finding() *finding {
 			name:       text{text: im.name},
 			at:         im.dockerfile,
 			context:    &text{text: im.context},
-			dockerfile: &text{text: relative(im.context, im.dockerfile)},
+			dockerfile: &text{text: pathFrom(im.context, im.dockerfile)},
+		}
+		if im.target != "" {
+			own.stage = &text{text: im.target}
+		}
+		for _, name := range sortedKeys(im.given) {
+			value := im.given[name]
+			own.args = append(own.args, arg{name, &value})
 		}
 		for _, t := range im.tags {
 			own.tags = append(own.tags, text{text: t})
@@ -169,14 +184,22 @@ func (d *discovery) leftOut() []string {
 func (d *discovery) ambiguities(definition string) []string {
 	var out []string
 	for _, im := range d.images {
-		if len(im.open) > 0 {
-			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken", im.dockerfile, strings.Join(im.open, " or "), im.context))
+		if im.apart != "" {
+			continue
 		}
-		for _, ref := range im.doubt {
-			out = append(out, fmt.Sprintf("%s: %s may mean the image of this file, or one from outside: it is taken for one from outside", im.dockerfile, ref))
+		if len(im.open) > 0 && im.disputed == "" {
+			out = append(out, fmt.Sprintf("%s: its build context is ambiguous (%s): %s is taken, and each file in it counts as read", im.dockerfile, strings.Join(im.open, " or "), im.context))
+		}
+		if im.disputed != "" {
+			out = append(out, fmt.Sprintf("%s: it is ambiguous how it is built: %s", im.dockerfile, im.disputed))
 		}
 		for _, ref := range im.unmet {
 			out = append(out, im.dockerfile+": "+ref)
+		}
+	}
+	for _, q := range d.questions {
+		if !q.apart() {
+			out = append(out, q.said())
 		}
 	}
 	switch {
@@ -189,26 +212,43 @@ func (d *discovery) ambiguities(definition string) []string {
 	return out
 }
 
-// describe says of each image where it comes from.
-func (d *discovery) describe(images []impact.Image) {
-	for i := range images {
-		for _, im := range d.images {
-			if im.name == images[i].Name {
-				images[i].Origin = im.origin()
-				images[i].Ambiguous = len(im.open) > 0
-				if !im.writable() { // no file that bake reads can hold its name
-					images[i].Dockerfile, images[i].Context = im.dockerfile, im.context
-				}
-			}
+// describe says of each image where it comes from, and selects those that do not stand apart.
+func (d *discovery) describe(cat *impact.Catalog) {
+	byName := map[string]*foundImage{}
+	for _, im := range d.images {
+		byName[im.name] = im
+	}
+	var selected []string
+	for i := range cat.Images {
+		out := &cat.Images[i]
+		im := byName[out.Name]
+		if im == nil || im.apart == "" {
+			selected = append(selected, out.Name)
 		}
+		if im == nil {
+			continue
+		}
+		out.Origin, out.Ambiguous, out.Apart = im.origin(), len(im.open) > 0 || im.disputed != "", im.apart
+		if !im.writable() { // no file that bake reads can hold its name
+			out.Dockerfile, out.Context = im.dockerfile, im.context
+		}
+	}
+	if len(cat.Default) == 0 && len(selected) < len(cat.Images) {
+		cat.Default = selected
 	}
 }
 
 // origin is where an image comes from, in words.
 func (im *foundImage) origin() string {
 	out := "found: context " + im.context + ": " + im.why
+	if im.tagged != "" {
+		out += "; tagged by " + im.tagged
+	}
 	if im.named != "" {
-		out += "; named by " + im.named
+		out += "; named by path: " + im.named
+	}
+	if len(im.maybe) > 0 {
+		out += "; may be built on an image of this tree: " + some(im.maybe)
 	}
 	return out
 }

@@ -55,4 +55,8 @@ func roleOf(name string) (fileRole, string) {
 
 // vendored are folders that hold what others wrote, or what is there to be
 // parsed by tests.
-var vendored = []string{"vendor", "node_modules", "bower_components", "third_party", "third-party", "testdata", "site-packages", "__fixtures__", "fixtures"}
+var vendored = []string{"node_modules", "bower_components", "third_party", "third-party", "site-packages", "__fixtures__", "fixtures"}
+
+// besides are folders whose Dockerfiles make images that are not what the repository is
+// there for.
+var besides = []string{"test", "tests", "testdata", "example", "examples", "vendor", ".devcontainer"}

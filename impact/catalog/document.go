@@ -42,7 +42,7 @@ type ownImage struct {
 	dockerfile *text
 	inline     *text // text of the Dockerfile, instead of its name
 	context    *text
-	target     *text
+	stage      *text // "target" in the file
 	tags       []text
 	platforms  []text
 	args       []arg
@@ -209,7 +209,7 @@ func readImage(s *strict, e entry) ownImage {
 	s.fields(e.value, where, map[string]func(*yaml.Node){
 		"dockerfile": one(&im.dockerfile, "dockerfile"),
 		"context":    one(&im.context, "context"),
-		"target":     one(&im.target, "target"),
+		"target":     one(&im.stage, "target"),
 		"on_success": one(&im.onSuccess, "on_success"),
 		"tags":       func(n *yaml.Node) { im.tags = s.list(n, where+".tags") },
 		"platforms":  func(n *yaml.Node) { im.platforms = s.list(n, where+".platforms") },

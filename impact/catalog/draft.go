@@ -20,13 +20,14 @@ import (
 // definition.
 type Draft struct{ found *discovery }
 
-// Question is what the tree leaves open about an image.
+// Question is what the tree leaves open about an image: its build context, or whether a
+// reference means it.
 type Question struct {
-	Image      string
-	Dockerfile string
-	Options    []string // the build contexts that it can have, nearest first
-	Taken      string   // what stands for an answer
-	Why        string
+	Text    string   // what is asked, and why
+	Options []string // the answers that there are, the likeliest first
+
+	image *foundImage
+	link  *question
 }
 
 // NewDraft finds the Dockerfiles of a tree. It is an error if the tree has a
@@ -46,28 +47,69 @@ func NewDraft(ctx context.Context, files Files, opt Options) (*Draft, error) {
 	return &Draft{f.found}, nil
 }
 
+// fromOutside answers that a reference means no image of the tree.
+const fromOutside = "none: it comes from outside"
+
 // Questions lists what is open.
 func (d *Draft) Questions() []Question {
 	var out []Question
 	for _, im := range d.found.images {
-		if len(im.open) > 0 {
-			out = append(out, Question{Image: im.name, Dockerfile: im.dockerfile, Options: slices.Clone(im.open), Taken: im.context, Why: strings.TrimPrefix(im.why, "ambiguous: ")})
+		if len(im.open) > 0 && d.found.wrote(im) {
+			out = append(out, Question{
+				Text:    fmt.Sprintf("%s: which folder is the build context? (%s)", im.dockerfile, strings.TrimPrefix(im.why, "ambiguous: ")),
+				Options: slices.Clone(im.open), image: im,
+			})
 		}
+	}
+	for _, q := range d.found.questions {
+		if q.apart() {
+			continue
+		}
+		asked := Question{Text: "the image of which Dockerfile is " + q.claim.said() + "?", link: q}
+		for _, im := range q.may {
+			asked.Options = append(asked.Options, im.dockerfile)
+		}
+		asked.Options = append(asked.Options, fromOutside)
+		out = append(out, asked)
 	}
 	return out
 }
 
-// Answer settles a question.
+// Answer settles a question by one of its options.
 func (d *Draft) Answer(q Question, option string) {
-	for _, im := range d.found.images {
-		if im.name == q.Image {
-			im.context, im.why, im.open = option, "as answered", nil
+	if q.image != nil {
+		q.image.context, q.image.why, q.image.open, q.image.disputed = option, "as answered", nil, ""
+		return
+	}
+	claim := q.link.claim
+	for _, im := range q.link.may {
+		im.doubt = slices.DeleteFunc(im.doubt, func(s string) bool { return s == claim.said() })
+		if im.dockerfile == option {
+			im.tags = append(im.tags, claim.text)
 		}
 	}
+	for _, reader := range claim.readers {
+		reader.maybe = slices.DeleteFunc(reader.maybe, func(s string) bool { return s == claim.text })
+	}
+	d.found.questions = slices.DeleteFunc(d.found.questions, func(o *question) bool { return o.claim == claim })
 }
 
 // Images counts the images.
-func (d *Draft) Images() int { return len(d.found.images) - len(d.unwritable()) }
+func (d *Draft) Images() int {
+	n := 0
+	for _, im := range d.found.images {
+		if d.found.wrote(im) {
+			n++
+		}
+	}
+	return n
+}
+
+// wrote tells whether an image is written down: it can be, and does not stand apart, or has
+// what others are built on.
+func (d *discovery) wrote(im *foundImage) bool {
+	return im.writable() && (im.apart == "" || len(im.links) > 0)
+}
 
 // Warnings says what was left out, and what is open.
 func (d *Draft) Warnings() []string {
@@ -95,9 +137,14 @@ func (d *Draft) Text() []byte {
 	for _, w := range slices.Concat(d.found.leftOut(), d.unwritable()) {
 		fmt.Fprintf(&b, "# %s\n", oneLine(w))
 	}
+	for _, im := range d.found.images {
+		if im.writable() && !d.found.wrote(im) {
+			fmt.Fprintf(&b, "# %s\n", oneLine(im.dockerfile+" is left out: it lies in "+im.apart))
+		}
+	}
 	b.WriteString("\nimages:\n")
 	for _, im := range d.found.images {
-		if im.writable() {
+		if d.found.wrote(im) {
 			im.write(&b)
 		}
 	}
@@ -114,7 +161,9 @@ func (d *Draft) Text() []byte {
 
 func (im *foundImage) write(b *bytes.Buffer) {
 	fmt.Fprintf(b, "  # %s\n", oneLine(im.origin()))
-	if len(im.open) > 0 {
+	if im.disputed != "" {
+		fmt.Fprintf(b, "  # ? how is it built? %s\n", oneLine(im.disputed))
+	} else if len(im.open) > 0 {
 		fmt.Fprintf(b, "  # ? its context may be %s\n", oneLine(strings.Join(im.open, " or ")))
 	}
 	for _, ref := range im.doubt {
@@ -124,10 +173,19 @@ func (im *foundImage) write(b *bytes.Buffer) {
 	if im.context != "." {
 		fmt.Fprintf(b, "    context: %s\n", scalar(im.context))
 	}
-	if name := relative(im.context, im.dockerfile); name != "Dockerfile" {
+	if name := pathFrom(im.context, im.dockerfile); name != "Dockerfile" {
 		fmt.Fprintf(b, "    dockerfile: %s\n", scalar(name))
 	} else if im.context == "." {
 		b.WriteString("    dockerfile: Dockerfile\n")
+	}
+	if im.target != "" {
+		fmt.Fprintf(b, "    target: %s\n", scalar(im.target))
+	}
+	if len(im.given) > 0 {
+		b.WriteString("    args:\n")
+		for _, name := range sortedKeys(im.given) {
+			fmt.Fprintf(b, "      %s: %s\n", scalar(name), scalar(im.given[name]))
+		}
 	}
 	if len(im.tags) > 0 {
 		quoted := make([]string, len(im.tags))

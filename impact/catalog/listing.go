@@ -61,7 +61,7 @@ func (l *listing) seek(ctx context.Context, dir string, parts []string) (presenc
 	}
 	wild := impact.HasWildcard(parts[0])
 	best := absent
-	if wild && len(parts) == 1 && len(entries) > 0 {
+	if wild && len(entries) > 0 { // BuildKit asks for what stands before the first wildcard alone
 		best = allowed
 	}
 	for _, e := range entries {

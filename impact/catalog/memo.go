@@ -74,6 +74,7 @@ func (f *finding) key(opt Options) [sha256.Size]byte {
 		add(string(src.data))
 		for _, im := range f.found.images {
 			add(im.origin())
+			add(im.apart)
 		}
 	}
 	for _, w := range f.warnings {

@@ -26,16 +26,16 @@ func (d *discovery) name(root string) {
 			give(im, clean(strings.Replace(path.Base(im.tags[0]), ":", "-", 1)))
 		}
 	}
-	wanted := map[string]int{}
+	wanted, above, mentioned := map[string]int{}, d.under(), d.mentioned()
 	for _, im := range d.images {
-		wanted[im.folderName(root, d.under(im))]++
+		wanted[im.folderName(root, above[im])]++
 	}
 	for _, im := range d.images {
 		if im.name != "" {
 			continue
 		}
-		name := im.folderName(root, d.under(im))
-		for n := 1 + d.under(im); n <= strings.Count(im.dockerfile, "/") && (wanted[name] > 1 || used[name]); n++ {
+		name := im.folderName(root, above[im])
+		for n := 1 + above[im]; n <= strings.Count(im.dockerfile, "/") && (wanted[name] > 1 || used[name]); n++ {
 			name = im.folderName(root, n)
 		}
 		give(im, name)
@@ -43,24 +43,30 @@ func (d *discovery) name(root string) {
 		if slices.Contains(official, tag) { // which the engine may hold under that tag
 			tag = strings.Trim(strings.ToLower(clean(root)), "-_.") + "-" + tag
 		}
-		if len(im.doubt) == 0 && !d.mentions(tag) {
-			if _, err := normalise(tag); err == nil {
-				im.tags = []string{tag}
-			}
+		if ref, err := normalise(tag); err == nil && len(im.doubt) == 0 && !mentioned[ref] {
+			im.tags = []string{tag}
 		}
 	}
 }
 
-// under counts the folders from an image's own up to the one that holds another's
+// under counts the folders from each image's own up to the one that holds another's
 // Dockerfile: it is a variant of that one. 0 when there is none.
-func (d *discovery) under(im *foundImage) int {
-	own := path.Dir(im.dockerfile)
-	for n, at := 1, path.Dir(own); own != "." && at != "."; n, at = n+1, path.Dir(at) {
-		if slices.ContainsFunc(d.images, func(o *foundImage) bool { return path.Dir(o.dockerfile) == at }) {
-			return n
+func (d *discovery) under() map[*foundImage]int {
+	has := map[string]bool{}
+	for _, im := range d.images {
+		has[path.Dir(im.dockerfile)] = true
+	}
+	out := map[*foundImage]int{}
+	for _, im := range d.images {
+		own := path.Dir(im.dockerfile)
+		for n, at := 1, path.Dir(own); own != "." && at != "."; n, at = n+1, path.Dir(at) {
+			if has[at] {
+				out[im] = n
+				break
+			}
 		}
 	}
-	return 0
+	return out
 }
 
 // folderName is a name made of an image's folder, and of so many above it.
@@ -89,16 +95,16 @@ func (im *foundImage) folderName(root string, above int) string {
 	return "app"
 }
 
-// mentions tells whether some Dockerfile reads an image of that short name: to
-// build one under it would take it from that Dockerfile.
-func (d *discovery) mentions(tag string) bool {
-	ref, err := normalise(tag)
-	if err != nil {
-		return false
+// mentioned are the images that Dockerfiles read: to build one under such a name would take
+// it from them.
+func (d *discovery) mentioned() map[string]bool {
+	out := map[string]bool{}
+	for _, im := range d.images {
+		for _, r := range im.recipe.refs {
+			out[canonical(r.text)] = true
+		}
 	}
-	return slices.ContainsFunc(d.images, func(im *foundImage) bool {
-		return slices.ContainsFunc(im.recipe.refs, func(r baseRef) bool { return canonical(r.text) == ref })
-	})
+	return out
 }
 
 // release is a folder that is called like a version.

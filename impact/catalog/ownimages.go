@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/docker/buildx/bake"
 )
 
 // ownSuffix ends the name of the file that bake is given for the images of a
@@ -48,35 +50,30 @@ func (doc *document) bakeFile(opt Options) source {
 	return source{path: doc.imagesName(), data: b.Bytes()}
 }
 
+// fields are those of the image in a bake file.
 func (im ownImage) fields(opt Options) map[string]any {
-	out := map[string]any{"context": "."}
-	for key, t := range map[string]*text{"context": im.context, "dockerfile": im.dockerfile, "target": im.target, "dockerfile-inline": im.inline} {
-		if t != nil {
-			out[key] = literal(t.text)
+	t := im.target(opt)
+	out := map[string]any{"context": literal(*t.Context)}
+	for key, v := range map[string]*string{"dockerfile": t.Dockerfile, "dockerfile-inline": t.DockerfileInline, "target": t.Target} {
+		if v != nil {
+			out[key] = literal(*v)
 		}
 	}
-	for key, list := range map[string][]text{"tags": im.tags, "platforms": im.platforms} {
+	for key, list := range map[string][]string{"tags": t.Tags, "platforms": t.Platforms} {
 		if len(list) > 0 {
 			out[key] = literals(list)
 		}
 	}
-	if v, _ := opt.lookup(defaultPlatform); v != "" && len(im.platforms) == 0 { // as for docker build
-		out["platforms"] = []string{literal(v)}
-	}
 	args := map[string]string{}
-	for _, a := range im.args {
-		if a.value != nil {
-			args[literal(a.name)] = literal(*a.value)
-		} else if v, ok := opt.lookup(a.name); ok {
-			args[literal(a.name)] = literal(v)
-		}
+	for name, value := range t.Args {
+		args[literal(name)] = literal(*value)
 	}
 	if len(args) > 0 {
 		out["args"] = args
 	}
 	contexts := map[string]string{}
-	for _, p := range im.contexts {
-		contexts[literal(p.key.text)] = literal(p.value.text)
+	for name, value := range t.Contexts {
+		contexts[literal(name)] = literal(value)
 	}
 	if len(contexts) > 0 {
 		out["contexts"] = contexts
@@ -84,15 +81,60 @@ func (im ownImage) fields(opt Options) map[string]any {
 	return out
 }
 
+// target is the image as bake's own.
+func (im ownImage) target(opt Options) *bake.Target {
+	here := "."
+	t := &bake.Target{Name: im.name.text, Context: &here, Args: map[string]*string{}, Contexts: map[string]string{}}
+	given := func(v *text, to **string) {
+		if v != nil {
+			*to = &v.text
+		}
+	}
+	given(im.context, &t.Context)
+	given(im.dockerfile, &t.Dockerfile)
+	given(im.inline, &t.DockerfileInline)
+	given(im.stage, &t.Target)
+	t.Tags, t.Platforms = texts(im.tags), texts(im.platforms)
+	if v, _ := opt.lookup(defaultPlatform); v != "" && len(im.platforms) == 0 { // as for docker build
+		t.Platforms = []string{v}
+	}
+	for _, a := range im.args {
+		if a.value != nil {
+			t.Args[a.name] = a.value
+		} else if v, ok := opt.lookup(a.name); ok {
+			t.Args[a.name] = &v
+		}
+	}
+	for _, p := range im.contexts {
+		t.Contexts[p.key.text] = p.value.text
+	}
+	return t
+}
+
+// evaluateOwn is evaluate for a document whose own images are all there is, and whose names
+// are made by us: bake's parser takes most of the time that hundreds of them need.
+func (doc *document) evaluateOwn(opt Options) *evaluation {
+	ev := newEvaluation(&outline{byName: map[string]int{}})
+	cfg := &bake.Config{}
+	places := doc.places()
+	for i, im := range doc.images {
+		cfg.Targets = append(cfg.Targets, im.target(opt))
+		ev.outline.byName[im.name.text] = i
+		ev.outline.targets = append(ev.outline.targets, places[im.name.text])
+	}
+	ev.resolve(cfg)
+	return ev
+}
+
 // literal escapes what HCL would take for a template.
 func literal(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "${", "$${"), "%{", "%%{")
 }
 
-func literals(list []text) []string {
+func literals(list []string) []string {
 	out := make([]string, len(list))
 	for i, t := range list {
-		out[i] = literal(t.text)
+		out[i] = literal(t)
 	}
 	return out
 }

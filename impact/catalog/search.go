@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"rebuild/impact"
 	"rebuild/impact/safefile"
@@ -20,6 +21,7 @@ type search struct {
 	docDir string
 	passed []*imageless // what was passed over
 	named  bool         // the environment names what has no image
+	listed []string     // definitions that lie elsewhere and are not taken, as -f takes them
 }
 
 // imageless is the error of a definition without an image. It is no mistake where the
@@ -109,7 +111,39 @@ func (s *search) find(ctx context.Context) iter.Seq2[*finding, error] {
 				}
 			}
 		}
-		if f, err := discover(ctx, s.reader, s.opt.BuildArgs); f != nil || err != nil {
+		for f, err := range s.beyond(ctx) {
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// beyond gives what is found in a tree that has no definition where one is sought: one that
+// lies elsewhere, then its Dockerfiles.
+func (s *search) beyond(ctx context.Context) iter.Seq2[*finding, error] {
+	return func(yield func(*finding, error) bool) {
+		all, err := look(ctx, s.files)
+		if all == nil || err != nil {
+			if err != nil {
+				yield(nil, err)
+			}
+			return
+		}
+		told, err := all.gather(ctx, s.reader)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		f, err := s.elsewhere(ctx, all, told)
+		if (f != nil || err != nil) && !yield(f, err) {
+			return
+		}
+		f, err = discover(ctx, s.reader, all, told, s.opt.BuildArgs)
+		if f != nil {
+			f.warn(s.others()...)
+		}
+		if f != nil || err != nil {
 			yield(f, err)
 		}
 	}
@@ -161,13 +195,21 @@ func (s *search) completed(ctx context.Context, f *finding, err error) iter.Seq2
 		if f.docDir != "." { // where the paths of what is found count from
 			return
 		}
-		c, err := discover(ctx, s.reader, s.opt.BuildArgs)
-		if c != nil {
-			f.doc.images, f.found = c.doc.images, c.found
-			f.warn(slices.Concat(c.found.leftOut(), c.found.ambiguities(f.doc.path))...)
-		}
-		if c != nil || err != nil {
-			yield(f, err)
+		for c, err := range s.beyond(ctx) {
+			joined := *f
+			switch {
+			case err != nil:
+			case c.found == nil:
+				joined.warnings = slices.Clone(f.warnings)
+				joined.join(c)
+			default:
+				f.doc.images, f.found = c.doc.images, c.found
+				f.warn(slices.Concat(c.found.leftOut(), c.found.ambiguities(f.doc.path), s.others())...)
+				joined = *f
+			}
+			if !yield(&joined, err) {
+				return
+			}
 		}
 	}
 }
@@ -195,12 +237,21 @@ func (s *search) nothing() error {
 		if len(s.opt.Files) == 0 && !s.named {
 			f.Cause += ", and nothing else defines an image"
 		}
+		if len(s.listed) > 0 {
+			f.Hint = "name the definition: rebuild -f " + s.listed[0]
+		}
 		return missing(f)
 	case s.doc != nil:
 		return missing(&impact.Fault{
 			Path:  s.doc.path,
 			Cause: "no definition found: it defines no images, and there is neither a docker-bake nor a compose file in " + orAbove(s.docDir),
 			Hint:  "add images: or definitions: to " + s.doc.path,
+		})
+	}
+	if len(s.listed) > 0 {
+		return missing(&impact.Fault{
+			Cause: "no definition found in " + orAbove(s.dir) + ", but elsewhere: " + strings.Join(s.listed, " or "),
+			Hint:  "name one: rebuild -f " + s.listed[0],
 		})
 	}
 	return missing(&impact.Fault{

@@ -144,6 +144,11 @@ func (w *Worktree) ReadDir(ctx context.Context, dir string) ([]fs.DirEntry, erro
 	return w.readDir(ctx, w.disk, at)
 }
 
+// Tracked tells whether a file is under git's control; outside of git each is taken to be.
+func (w *Worktree) Tracked(path string) bool {
+	return w.git == nil || w.git.index.find(clean(path)) != nil
+}
+
 // Context implements Tree.
 func (w *Worktree) Context(ctx context.Context, dir string) (fsutil.FS, error) {
 	src, at := w.place(dir)

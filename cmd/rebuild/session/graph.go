@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"rebuild/impact"
 	"rebuild/impact/catalog"
@@ -24,6 +25,18 @@ func (g *Graph) PhaseOf() map[string]string {
 		}
 	}
 	return of
+}
+
+// Apart are the images that are not selected, as their Dockerfiles were found among tests,
+// examples or what others wrote.
+func (g *Graph) Apart() []string {
+	var out []string
+	for _, im := range g.Images.Catalog.Images {
+		if im.Apart != "" && !slices.Contains(g.Selected, im.Name) {
+			out = append(out, im.Name)
+		}
+	}
+	return out
 }
 
 // Graph reads the images at the query's target.
