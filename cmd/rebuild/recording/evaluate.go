@@ -14,6 +14,7 @@ import (
 	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/impact"
 	"rebuild/impact/catalog"
+	"rebuild/impact/catalog/commandline"
 )
 
 // defined are the images that a call of bake or compose builds.
@@ -61,13 +62,13 @@ func Evaluate(s standin.Settings, call *standin.Call) error {
 		}
 		return os.LookupEnv(name)
 	}}
-	given := standin.All(d.Flags, "file")
+	given := commandline.All(d.Flags, "file")
 	if d.Kind == "compose" {
-		given = standin.All(d.Globals, "file")
+		given = commandline.All(d.Globals, "file")
 		composeOptions(d, &opt, overlay, call)
 	} else {
-		opt.Set = standin.All(d.Flags, "set")
-		opt.Vars = pairs(standin.All(d.Flags, "var"))
+		opt.Set = commandline.All(d.Flags, "set")
+		opt.Vars = pairs(commandline.All(d.Flags, "var"))
 	}
 	if call.Lacking != "" {
 		return nil
@@ -108,15 +109,15 @@ func composeOptions(d *standin.Definition, opt *catalog.Options, overlay map[str
 			overlay[variable] = strings.Join(values, separator)
 		}
 	}
-	set("COMPOSE_PROFILES", ",", standin.All(d.Globals, "profile"))
-	set("COMPOSE_ENV_FILES", ",", standin.All(d.Globals, "env-file"))
-	if name := standin.Last(d.Globals, "project-name"); name != "" {
+	set("COMPOSE_PROFILES", ",", commandline.All(d.Globals, "profile"))
+	set("COMPOSE_ENV_FILES", ",", commandline.All(d.Globals, "env-file"))
+	if name := commandline.Last(d.Globals, "project-name"); name != "" {
 		overlay["COMPOSE_PROJECT_NAME"] = name
 	}
-	if standin.Last(d.Globals, "project-directory")+standin.Last(d.Globals, "workdir") != "" {
+	if commandline.Last(d.Globals, "project-directory")+commandline.Last(d.Globals, "workdir") != "" {
 		call.Lacking = "--project-directory: call compose in that folder"
 	}
-	opt.BuildArgs = pairs(standin.All(d.Flags, "build-arg"))
+	opt.BuildArgs = pairs(commandline.All(d.Flags, "build-arg"))
 }
 
 // pairs turns NAME=VALUE into a map; a name alone has the value of the environment.

@@ -17,6 +17,7 @@ import (
 	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/impact"
 	"rebuild/impact/catalog"
+	"rebuild/impact/catalog/commandline"
 )
 
 // Image is one that a script builds.
@@ -88,8 +89,8 @@ func (r *replay) take(c *standin.Call) error {
 func (r *replay) built(c *standin.Call) (*Image, error) {
 	b := c.Build
 	im := &Image{call: c, id: c.ID, text: b.Text}
-	im.Tags = familiarTags(standin.All(b.Flags, "tag"))
-	im.Target = standin.Last(b.Flags, "target")
+	im.Tags = familiarTags(commandline.All(b.Flags, "tag"))
+	im.Target = commandline.Last(b.Flags, "target")
 	dir, err := filepath.EvalSymlinks(c.Dir)
 	if err != nil {
 		dir = c.Dir // it is gone, and was there
@@ -108,7 +109,7 @@ func (r *replay) built(c *standin.Call) (*Image, error) {
 		im.Context = "."
 	case isRemote(b.Context):
 		im.RemoteContext = b.Context
-		im.Dockerfile = standin.Last(b.Flags, "file")
+		im.Dockerfile = commandline.Last(b.Flags, "file")
 		if im.Dockerfile == "" {
 			im.Dockerfile = "Dockerfile"
 		}
@@ -118,7 +119,7 @@ func (r *replay) built(c *standin.Call) (*Image, error) {
 	if im.RemoteContext == "" || b.Stdin {
 		r.dockerfile(im, b, place)
 	}
-	for _, a := range standin.All(b.Flags, "build-arg") {
+	for _, a := range commandline.All(b.Flags, "build-arg") {
 		name, value, given := strings.Cut(a, "=")
 		if im.Args == nil {
 			im.Args = map[string]string{}
@@ -132,7 +133,7 @@ func (r *replay) built(c *standin.Call) (*Image, error) {
 		im.Args[name] = value
 	}
 	r.platforms(im, c)
-	for _, v := range standin.All(b.Flags, "build-context") {
+	for _, v := range commandline.All(b.Flags, "build-context") {
 		im.Contexts = append(im.Contexts, namedContext(v, place))
 	}
 	slices.SortFunc(im.Contexts, func(a, b impact.NamedContext) int { return strings.Compare(a.Name, b.Name) })
@@ -230,7 +231,7 @@ func (r *replay) textOf(im impact.Image) string {
 // platforms takes up --platform, else the variable, unless it is the user's own, which
 // counts whenever images are built.
 func (r *replay) platforms(im *Image, c *standin.Call) {
-	given := standin.All(c.Build.Flags, "platform")
+	given := commandline.All(c.Build.Flags, "platform")
 	const variable = "DOCKER_DEFAULT_PLATFORM"
 	if v := c.Env[variable]; len(given) == 0 && v != "" {
 		given = []string{v}
@@ -269,7 +270,7 @@ var harmless = []string{
 }
 
 // unworded lists the flags that change an image, and for which a rebuild.yaml has no word.
-func unworded(flags []standin.Flag) []string {
+func unworded(flags []commandline.Flag) []string {
 	var out []string
 	for _, f := range flags {
 		harmlessHere := slices.Contains(harmless, f.Name) || f.Value == "false" ||

@@ -1,84 +1,86 @@
 package evidence
 
-import "strings"
+import (
+	"path"
+	"slices"
+	"strings"
 
-// word is one argument; ok is false when it holds what only a run tells.
-type word struct {
-	text string
-	ok   bool
-}
+	"rebuild/impact/catalog/commandline"
+)
 
-// valued are the flags of docker build, docker buildx build, podman build and nerdctl build
-// that take a value; the others take none.
-var valued = flagSet(`add-host allow annotation attest build-arg build-context builder cache-from cache-to call
-	cgroup-parent cpu-period cpu-quota cpuset-cpus cpuset-mems cpu-shares c f file format iidfile ignorefile isolation
-	label layer-label logfile m memory memory-swap metadata-file network no-cache-filter o output os arch platform policy
-	progress provenance resource sbom secret security-opt shm-size ssh t tag target ulimit volume v
-	authfile cert-path creds env jobs j runtime userns retry retry-delay tls-verify timestamp manifest squash-all`)
+// word is one argument. What only a run tells stands in it as unknown.
+type word string
 
-var bare = flagSet(`D debug check compress disable-content-trust force-rm help h load no-cache pull push q quiet rm squash
-	layers no-hosts-file all-platforms stdin omit-history tls`)
+// unknown stands for a part of a word that only a run tells: no command line holds it.
+const unknown = "\x00"
 
-// global are the flags before the command that take a value.
-var global = flagSet("context c host H config log-level l tlscacert tlscert tlskey connection url log-opt root address a namespace n data-root")
+func (w word) known() bool { return !strings.Contains(string(w), unknown) }
 
-func flagSet(names string) map[string]bool {
-	out := map[string]bool{}
-	for name := range strings.FieldsSeq(names) {
-		out[name] = true
-	}
-	return out
+// programs are those whose builds are read, with the flags that come before the verb and
+// those of a build.
+var programs = map[string]struct{ globals, build *commandline.Set }{
+	"docker":  {commandline.DockerGlobals, commandline.BuildFlags},
+	"podman":  {commandline.PodmanGlobals, commandline.PodmanBuildFlags},
+	"buildah": {commandline.PodmanGlobals, commandline.PodmanBuildFlags},
+	"nerdctl": {commandline.NerdctlGlobals, commandline.NerdctlBuildFlags},
 }
 
 // command finds the build that a command line asks for. bake are the files that it hands to
 // bake; ok is false for all else, and for what is not understood.
 func command(words []word) (b Build, bake []string, ok bool) {
 	words = unwrapped(words)
-	if len(words) < 2 || !words[0].ok || !isTool(words[0].text) {
+	if len(words) < 2 || !words[0].known() {
 		return b, nil, false
 	}
-	words = words[1:]
-	for {
-		if len(words) == 0 || !words[0].ok {
-			return b, nil, false
-		}
-		if !strings.HasPrefix(words[0].text, "-") {
-			break
-		}
-		name, inline := flagName(words[0].text)
-		words = words[1:]
-		if global[name] && !inline && len(words) > 0 {
-			words = words[1:]
-		}
-	}
-	if (words[0].text == "buildx" || words[0].text == "image" || words[0].text == "builder") && len(words) > 1 {
-		words = words[1:]
-	}
-	if !words[0].ok {
+	program, ok := programs[path.Base(string(words[0]))]
+	if !ok {
 		return b, nil, false
 	}
-	switch words[0].text {
+	verb, rest, ok := afterFlags(program.globals, words[1:])
+	if ok && slices.Contains([]string{"buildx", "image", "builder"}, verb) {
+		verb, rest, ok = afterFlags(commandline.BuildxGlobals, rest)
+	}
+	if !ok {
+		return b, nil, false
+	}
+	switch verb {
 	case "build", "b", "bud":
-		b, ok = arguments(words[1:])
+		b, ok = arguments(program.build, rest)
 		return b, nil, ok
 	case "bake":
-		for i, w := range words[1:] {
-			if w.ok && (w.text == "-f" || w.text == "--file") && i+2 < len(words) && words[i+2].ok {
-				bake = append(bake, words[i+2].text)
-			} else if name, found := strings.CutPrefix(w.text, "--file="); w.ok && found {
+		flags, _, err := commandline.BakeFlags.Parse(texts(rest), false)
+		for _, name := range commandline.All(flags, "file") {
+			if word(name).known() {
 				bake = append(bake, name)
 			}
 		}
-		return b, bake, true
+		return b, bake, err == nil
 	}
 	return b, nil, false
 }
 
+// afterFlags gives the verb that follows flags, and what follows it.
+func afterFlags(set *commandline.Set, words []word) (verb string, rest []word, ok bool) {
+	_, left, err := set.Parse(texts(words), true)
+	if err != nil || len(left) == 0 || !word(left[0]).known() {
+		return "", nil, false
+	}
+	return left[0], words[len(words)-len(left)+1:], true
+}
+
+func texts(words []word) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = string(w)
+	}
+	return out
+}
+
 // unwrapped takes away what runs a command: sudo, env and assignments.
 func unwrapped(words []word) []word {
-	for len(words) > 1 && words[0].ok {
-		switch w := words[0].text; {
-		case w == "sudo" || w == "env" || w == "exec" || w == "time" || w == "command" || w == "nice":
+	for len(words) > 1 {
+		switch w := string(words[0]); {
+		case slices.Contains([]string{"sudo", "env", "exec", "time", "command", "nice"}, w):
 		case strings.Contains(w, "=") && !strings.HasPrefix(w, "-"):
 		case strings.HasPrefix(w, "-"): // of one of those: its value, if it has one, is not known
 			return nil
@@ -90,88 +92,42 @@ func unwrapped(words []word) []word {
 	return words
 }
 
-func isTool(name string) bool {
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	for _, tool := range tools {
-		if name == tool {
-			return true
-		}
-	}
-	return false
-}
-
-func flagName(text string) (name string, inline bool) {
-	text = strings.TrimLeft(text, "-")
-	name, _, inline = strings.Cut(text, "=")
-	return name, inline
-}
-
-// arguments reads those of docker build. It is false when what they mean is not known, or when
+// arguments reads those of a build. It is false when what they mean is not known, or when
 // the context comes from elsewhere.
-func arguments(words []word) (b Build, ok bool) {
-	b.Args = map[string]string{}
-	file := word{ok: true}
-	var context []word
-	for i := 0; i < len(words); i++ {
-		w := words[i]
-		if !strings.HasPrefix(w.text, "-") || w.text == "-" {
-			context = append(context, w)
-			continue
-		}
-		name, value, inline := strings.Cut(strings.TrimLeft(w.text, "-"), "=")
-		switch {
-		case !strings.HasPrefix(w.text, "--") && !inline && len(name) > 1 && valued[name[:1]]: // -tapp
-			name, value, inline = name[:1], name[1:], true
-		case !w.ok && !inline:
-			return b, false
-		}
-		given := word{value, w.ok}
-		switch {
-		case valued[name] && !inline:
-			if i++; i == len(words) {
-				return b, false
-			}
-			given = words[i]
-		case !valued[name] && !bare[name] && !isBareCluster(name):
-			return b, false
-		}
-		switch {
-		case name == "f" || name == "file":
-			file = given
-		case !given.ok:
-			if name == "target" || name == "build-context" {
-				return b, false
-			}
-		case name == "t" || name == "tag":
-			b.Tags = append(b.Tags, given.text)
-		case name == "target":
-			b.Target = given.text
-		case name == "build-arg":
-			if k, v, ok := strings.Cut(given.text, "="); ok {
-				b.Args[k] = v
-			}
-		case name == "build-context":
-			return b, false
-		}
-	}
-	if len(context) != 1 || !context[0].ok || !file.ok || file.text == "-" || isElsewhere(context[0].text) {
+func arguments(set *commandline.Set, words []word) (b Build, ok bool) {
+	flags, rest, err := set.Parse(texts(words), false)
+	if err != nil || len(rest) != 1 || !word(rest[0]).known() || isElsewhere(rest[0]) {
 		return b, false
 	}
-	b.Context, b.Dockerfile = context[0].text, file.text
+	b.Args = map[string]string{}
+	file := ""
+	for _, f := range flags {
+		known := word(f.Value).known()
+		switch {
+		case !set.Knows(f.Name), f.Name == "build-context":
+			return b, false
+		case f.Name == "file":
+			file = f.Value
+		case f.Name == "target" && !known:
+			return b, false
+		case f.Name == "target":
+			b.Target = f.Value
+		case f.Name == "tag" && known:
+			b.Tags = append(b.Tags, f.Value)
+		case f.Name == "build-arg" && known:
+			if k, v, ok := strings.Cut(f.Value, "="); ok {
+				b.Args[k] = v
+			}
+		}
+	}
+	if file == "-" || !word(file).known() {
+		return b, false
+	}
+	b.Context, b.Dockerfile = rest[0], file
 	if b.Dockerfile == "" {
 		b.Dockerfile, b.InContext = "Dockerfile", true
 	}
 	return b, true
-}
-
-// isBareCluster tells whether a flag is several of one letter: -qD.
-func isBareCluster(name string) bool {
-	for _, r := range name {
-		if !bare[string(r)] {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // isElsewhere tells whether a context is no folder of the tree.

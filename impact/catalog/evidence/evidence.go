@@ -78,11 +78,14 @@ func parserOf(name string) func(string, []byte) Found {
 // scriptFolders are where scripts lie whose names say nothing of their language.
 var scriptFolders = []string{".", "bin", "scripts", "script", "ci", "tools", "hack", "docker"}
 
-var tools = []string{"docker", "podman", "nerdctl", "buildah"}
-
 // speaks tells whether a text names any of the programs that build images.
 func speaks(text []byte) bool {
-	return slices.ContainsFunc(tools, func(tool string) bool { return bytes.Contains(text, []byte(tool)) })
+	for name := range programs {
+		if bytes.Contains(text, []byte(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // join puts a path under a folder of the tree; "" when it leads out of it.

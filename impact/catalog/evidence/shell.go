@@ -81,7 +81,7 @@ func (s *shell) call(n *syntax.CallExpr, before int) {
 	if len(words) == 0 {
 		return
 	}
-	if words[0].ok && (words[0].text == "cd" || words[0].text == "pushd" || words[0].text == "popd") {
+	if words[0] == "cd" || words[0] == "pushd" || words[0] == "popd" {
 		s.enter(words[1:])
 		return
 	}
@@ -103,43 +103,45 @@ func (s *shell) call(n *syntax.CallExpr, before int) {
 // enter follows a cd. One that only a run tells mostly leads to the script's folder or to
 // the root.
 func (s *shell) enter(to []word) {
-	if len(to) != 1 || !to[0].ok || path.IsAbs(to[0].text) || to[0].text == "-" {
+	if len(to) != 1 || !to[0].known() || path.IsAbs(string(to[0])) || to[0] == "-" {
 		s.dirs = places(".", path.Dir(s.name))
 		return
 	}
 	var out []string
 	for _, dir := range s.dirs {
-		if at := join(dir, to[0].text); at != "" {
+		if at := join(dir, string(to[0])); at != "" {
 			out = append(out, at)
 		}
 	}
 	s.dirs = out
 }
 
-// literal gives the text of a word, without quotes; false when a part of it is computed.
+// literal gives the text of a word, without quotes; what is computed is unknown.
 func literal(w *syntax.Word) word {
 	var b strings.Builder
-	ok := literalParts(&b, w.Parts, false)
-	return word{b.String(), ok}
+	literalParts(&b, w.Parts, false)
+	return word(b.String())
 }
 
-func literalParts(b *strings.Builder, parts []syntax.WordPart, quoted bool) bool {
-	ok := true
+func literalParts(b *strings.Builder, parts []syntax.WordPart, quoted bool) {
 	for _, part := range parts {
+		known := true
 		switch p := part.(type) {
 		case *syntax.Lit:
 			b.WriteString(unescaped(p.Value, quoted))
-			ok = ok && (quoted || !strings.ContainsAny(p.Value, "*?[{~"))
+			known = quoted || !strings.ContainsAny(p.Value, "*?[{~")
 		case *syntax.SglQuoted:
 			b.WriteString(p.Value)
-			ok = ok && !p.Dollar
+			known = !p.Dollar
 		case *syntax.DblQuoted:
-			ok = literalParts(b, p.Parts, true) && ok
+			literalParts(b, p.Parts, true)
 		default:
-			ok = false
+			known = false
+		}
+		if !known {
+			b.WriteString(unknown)
 		}
 	}
-	return ok
 }
 
 // unescaped takes the backslashes away that a shell does.

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"text/template"
 	"time"
+
+	"rebuild/impact/catalog/commandline"
 )
 
 // row is one line of docker images, under the names that its templates use.
@@ -24,7 +26,7 @@ func (s *standIn) images(c command) (int, error) {
 	if s.settings.Through {
 		return s.real()
 	}
-	flags, rest, err := imagesFlags.parse(c.args, false)
+	flags, rest, err := commandline.ImagesFlags.Parse(c.args, false)
 	if err != nil || len(rest) > 1 {
 		return s.real()
 	}
@@ -33,9 +35,9 @@ func (s *standIn) images(c command) (int, error) {
 		return failed, err
 	}
 	rows := s.rows(built, flags, rest)
-	format := Last(flags, "format")
+	format := commandline.Last(flags, "format")
 	switch {
-	case on(flags, "quiet"):
+	case commandline.On(flags, "quiet"):
 		format = "{{.ID}}"
 	case format == "" || format == "table":
 		format = wholeTable
@@ -70,17 +72,17 @@ func (s *standIn) orNothing(format string) (int, error) {
 	return 0, printRows(s.stdout, format, nil)
 }
 
-func (s *standIn) rows(built builtImages, flags []Flag, rest []string) []row {
+func (s *standIn) rows(built builtImages, flags []commandline.Flag, rest []string) []row {
 	var rows []row
 	now := time.Now()
 	for i := len(built) - 1; i >= 0; i-- { // newest first
 		for _, tag := range built[i].tags {
 			repository, version := split(tag)
-			if len(rest) == 1 && rest[0] != repository && canonical(rest[0]) != tag || !filtered(All(flags, "filter"), repository, version) {
+			if len(rest) == 1 && rest[0] != repository && canonical(rest[0]) != tag || !filtered(commandline.All(flags, "filter"), repository, version) {
 				continue
 			}
 			id := short(built[i].id)
-			if on(flags, "no-trunc") {
+			if commandline.On(flags, "no-trunc") {
 				id = built[i].id
 			}
 			rows = append(rows, row{
@@ -168,7 +170,7 @@ func (s *standIn) inspect(c command) (int, error) {
 	if s.settings.Through && c.verb != "manifest inspect" {
 		return s.real()
 	}
-	flags, rest, err := inspectFlags.parse(c.args, false)
+	flags, rest, err := commandline.InspectFlags.Parse(c.args, false)
 	if err != nil {
 		return s.real()
 	}
@@ -184,10 +186,10 @@ func (s *standIn) inspect(c command) (int, error) {
 		}
 		found = append(found, inspected(im, c.verb))
 	}
-	if len(found) == 0 || Last(flags, "type") != "" && Last(flags, "type") != "image" {
+	if len(found) == 0 || commandline.Last(flags, "type") != "" && commandline.Last(flags, "type") != "image" {
 		return s.real()
 	}
-	format := Last(flags, "format")
+	format := commandline.Last(flags, "format")
 	switch {
 	case c.verb == "image exists":
 		return 0, nil

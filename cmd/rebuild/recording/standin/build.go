@@ -13,22 +13,24 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"rebuild/impact/catalog/commandline"
 )
 
 // build takes down a docker build.
 func (s *standIn) build(c command) (int, error) {
-	set := buildFlags
+	set := commandline.BuildFlags
 	switch s.program {
 	case "podman":
-		set = podmanBuildFlags
+		set = commandline.PodmanBuildFlags
 	case "nerdctl":
-		set = nerdctlBuildFlags
+		set = commandline.NerdctlBuildFlags
 	}
-	flags, rest, err := set.parse(c.args, false)
+	flags, rest, err := set.Parse(c.args, false)
 	if err != nil {
 		return s.refuse("%v\nSee '%s build --help'.", err, s.program)
 	}
-	if call := Last(flags, "call"); on(flags, "check") || call != "" && call != "build" || Last(flags, "print") != "" {
+	if call := commandline.Last(flags, "call"); commandline.On(flags, "check") || call != "" && call != "build" || commandline.Last(flags, "print") != "" {
 		return s.real() // nothing is built
 	}
 	if len(rest) == 0 && s.program == "podman" { // buildah's own default
@@ -42,7 +44,7 @@ func (s *standIn) build(c command) (int, error) {
 		return failed, err
 	}
 	b := &Build{Flags: s.resolved(flags), Context: rest[0]}
-	call.Build, call.Tags = b, All(flags, "tag")
+	call.Build, call.Tags = b, commandline.All(flags, "tag")
 	stdin, err := s.dockerfile(b, call)
 	for _, tag := range call.Tags {
 		if err == nil {
@@ -66,8 +68,8 @@ func (s *standIn) refuse(format string, args ...any) (int, error) {
 
 // resolved gives build arguments without a value the one that the script has set. One that
 // the script found in its environment stays without: there it is found later, too.
-func (s *standIn) resolved(flags []Flag) []Flag {
-	var out []Flag
+func (s *standIn) resolved(flags []commandline.Flag) []commandline.Flag {
+	var out []commandline.Flag
 	for _, f := range flags {
 		if f.Name == "build-arg" && !strings.Contains(f.Value, "=") {
 			v, ok := os.LookupEnv(f.Value)
@@ -89,7 +91,7 @@ const maxDockerfile = 16 << 20
 // dockerfile reads the Dockerfile of a build, wherever it comes from. The error is one of
 // which docker would fail as well. It gives what was read of standard input.
 func (s *standIn) dockerfile(b *Build, call *Call) ([]byte, error) {
-	file := Last(b.Flags, "file")
+	file := commandline.Last(b.Flags, "file")
 	remote := remoteContext.MatchString(b.Context)
 	if !remote && b.Context != "-" {
 		if fi, err := os.Stat(b.Context); err != nil || !fi.IsDir() {
@@ -179,7 +181,7 @@ func (s *standIn) finish(call *Call, stdin []byte, told func() error) (int, erro
 			call.ID = id
 		}
 		if call.Build != nil {
-			if id, err := os.ReadFile(Last(call.Build.Flags, "iidfile")); err == nil && wholeID.Match(id) {
+			if id, err := os.ReadFile(commandline.Last(call.Build.Flags, "iidfile")); err == nil && wholeID.Match(id) {
 				call.ID = string(id)
 			}
 		}
@@ -216,18 +218,18 @@ func imageID(call *Call, b *Build) string {
 
 // told tells the script what docker would: the files that it asked for, the id, or the
 // lines that scripts look for, which the classic builder prints.
-func (s *standIn) told(call *Call, flags []Flag) error {
-	if name := Last(flags, "iidfile"); name != "" {
+func (s *standIn) told(call *Call, flags []commandline.Flag) error {
+	if name := commandline.Last(flags, "iidfile"); name != "" {
 		if err := os.WriteFile(name, []byte(call.ID), 0o666); err != nil {
 			return err
 		}
 	}
-	if name := Last(flags, "metadata-file"); name != "" {
+	if name := commandline.Last(flags, "metadata-file"); name != "" {
 		if err := writeMetadata(name, metadata(call.ID, call.Tags)); err != nil {
 			return err
 		}
 	}
-	if on(flags, "quiet") {
+	if commandline.On(flags, "quiet") {
 		fmt.Fprintln(s.stdout, call.ID)
 		return nil
 	}
@@ -287,15 +289,15 @@ func means(want, tag string) bool {
 
 // definition takes down a call of bake or compose.
 func (s *standIn) definition(c command) (int, error) {
-	set := map[string]*flagSet{"bake": bakeFlags, "compose build": composeBuildFlags, "compose up": composeUpFlags}[c.verb]
-	flags, rest, err := set.parse(c.args, false)
+	set := map[string]*commandline.Set{"bake": commandline.BakeFlags, "compose build": commandline.ComposeBuildFlags, "compose up": commandline.ComposeUpFlags}[c.verb]
+	flags, rest, err := set.Parse(c.args, false)
 	if err != nil {
 		return s.refuse("%v", err)
 	}
-	call := on(flags, "print") || on(flags, "check") || on(flags, "list-targets") || on(flags, "list-variables") ||
-		Last(flags, "list") != "" || Last(flags, "call") != "" && Last(flags, "call") != "build"
+	call := commandline.On(flags, "print") || commandline.On(flags, "check") || commandline.On(flags, "list-targets") || commandline.On(flags, "list-variables") ||
+		commandline.Last(flags, "list") != "" || commandline.Last(flags, "call") != "" && commandline.Last(flags, "call") != "build"
 	switch {
-	case call, on(c.globals, "dry-run"), c.verb == "compose up" && !on(flags, "build"):
+	case call, commandline.On(c.globals, "dry-run"), c.verb == "compose up" && !commandline.On(flags, "build"):
 		return s.real() // nothing is built
 	case s.evaluate == nil:
 		return s.become()
@@ -303,7 +305,7 @@ func (s *standIn) definition(c command) (int, error) {
 	return s.evaluated(c, flags, rest)
 }
 
-func (s *standIn) evaluated(c command, flags []Flag, names []string) (int, error) {
+func (s *standIn) evaluated(c command, flags []commandline.Flag, names []string) (int, error) {
 	call, err := s.begin()
 	if err != nil {
 		return failed, err
@@ -315,7 +317,7 @@ func (s *standIn) evaluated(c command, flags []Flag, names []string) (int, error
 	}
 	call.Definition = d
 	var stdin []byte
-	for _, f := range append(All(flags, "file"), All(c.globals, "file")...) {
+	for _, f := range append(commandline.All(flags, "file"), commandline.All(c.globals, "file")...) {
 		if f == "-" {
 			call.Lacking = "its definition comes on standard input: write it to a file"
 			if stdin, err = io.ReadAll(io.LimitReader(s.stdin, maxDockerfile)); err != nil {
@@ -338,7 +340,7 @@ func (s *standIn) evaluated(c command, flags []Flag, names []string) (int, error
 		s.say("compose up: nothing is started")
 	}
 	return s.finish(call, stdin, func() error {
-		name := Last(flags, "metadata-file")
+		name := commandline.Last(flags, "metadata-file")
 		if name == "" {
 			return nil
 		}

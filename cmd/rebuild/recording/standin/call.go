@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rebuild/impact/catalog/commandline"
 )
 
 // Call is what a script asked for once.
@@ -39,21 +41,21 @@ type Call struct {
 
 // Build is a call of docker build.
 type Build struct {
-	Flags   []Flag `json:"flags"`
-	Context string `json:"context"` // as given
-	File    string `json:"file"`    // path of the Dockerfile; "" where it came on standard input, or lies in a remote context
-	Text    string `json:"text"`    // of the Dockerfile
-	Stdin   bool   `json:"stdin,omitempty"`
-	Bare    bool   `json:"bare,omitempty"` // without a context: "docker build -"
-	Made    bool   `json:"made,omitempty"` // the Dockerfile was written since the recording began
+	Flags   []commandline.Flag `json:"flags"`
+	Context string             `json:"context"` // as given
+	File    string             `json:"file"`    // path of the Dockerfile; "" where it came on standard input, or lies in a remote context
+	Text    string             `json:"text"`    // of the Dockerfile
+	Stdin   bool               `json:"stdin,omitempty"`
+	Bare    bool               `json:"bare,omitempty"` // without a context: "docker build -"
+	Made    bool               `json:"made,omitempty"` // the Dockerfile was written since the recording began
 }
 
 // Definition is a call of bake or compose.
 type Definition struct {
-	Kind    string   `json:"kind"` // "bake" or "compose"
-	Globals []Flag   `json:"globals,omitempty"`
-	Flags   []Flag   `json:"flags"`
-	Names   []string `json:"names,omitempty"`
+	Kind    string             `json:"kind"` // "bake" or "compose"
+	Globals []commandline.Flag `json:"globals,omitempty"`
+	Flags   []commandline.Flag `json:"flags"`
+	Names   []string           `json:"names,omitempty"`
 }
 
 const callsFolder = "calls"

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"rebuild/impact/catalog/commandline"
 )
 
 // command is what a call means: its verb without the names of groups ("image build" is
@@ -11,7 +13,7 @@ import (
 type command struct {
 	verb    string
 	args    []string
-	globals []Flag
+	globals []commandline.Flag
 }
 
 // grouped are the verbs that docker has also in groups, or in groups alone.
@@ -30,13 +32,13 @@ var grouped = map[string]string{
 
 // command reads what is called. It is an error where docker would say so.
 func (s *standIn) command() (c command, err error) {
-	globals := dockerGlobals
+	globals := commandline.DockerGlobals
 	args := s.args
 	switch s.program {
 	case "podman":
-		globals = podmanGlobals
+		globals = commandline.PodmanGlobals
 	case "nerdctl":
-		globals = nerdctlGlobals
+		globals = commandline.NerdctlGlobals
 	case "docker-compose":
 		args = append([]string{"compose"}, args...)
 	case "buildx", "docker-buildx":
@@ -45,18 +47,18 @@ func (s *standIn) command() (c command, err error) {
 		}
 		args = append([]string{"buildx"}, args...)
 	}
-	c.globals, args, err = globals.parse(args, true)
+	c.globals, args, err = globals.Parse(args, true)
 	if err != nil || len(args) == 0 {
 		return c, err
 	}
 	c.verb, c.args = args[0], args[1:]
-	inner := map[string]*flagSet{"compose": composeGlobals, "buildx": buildxGlobals}[c.verb]
+	inner := map[string]*commandline.Set{"compose": commandline.ComposeGlobals, "buildx": commandline.BuildxGlobals}[c.verb]
 	if inner == nil {
-		inner = newFlagSet("help", "")
+		inner = commandline.New("help", "")
 	}
 	switch c.verb {
 	case "image", "builder", "buildx", "compose", "manifest", "system", "container", "volume", "network":
-		more, rest, err := inner.parse(c.args, true)
+		more, rest, err := inner.Parse(c.args, true)
 		if err != nil || len(rest) == 0 {
 			return c, nil //nolint:nilerr // the real program says it better
 		}
@@ -155,16 +157,16 @@ func (s *standIn) createBuilder(c command) (int, error) {
 	return 0, nil
 }
 
-var builderFlags = newFlagSet(
+var builderFlags = commandline.New(
 	"append bootstrap leave use default-load D,debug h,help default global",
-	"buildkitd-config config buildkitd-flags driver driver-opt name node platform builder timeout format").loose()
+	"buildkitd-config config buildkitd-flags driver driver-opt name node platform builder timeout format").Loose()
 
 func builderName(c command) string {
-	flags, rest, err := builderFlags.parse(c.args, false)
+	flags, rest, err := builderFlags.Parse(c.args, false)
 	if err != nil {
 		return "default"
 	}
-	if name := Last(flags, "name"); name != "" {
+	if name := commandline.Last(flags, "name"); name != "" {
 		return name
 	}
 	if len(rest) > 0 {

@@ -1,4 +1,7 @@
-package standin
+// Package commandline reads the arguments of docker and of the programs that build in its
+// place, as they do: which flags there are, and which of them take a value. It imports the
+// standard library only.
+package commandline
 
 import (
 	"fmt"
@@ -12,23 +15,23 @@ type Flag struct {
 	Value string `json:"value"`
 }
 
-// flagSet is what a command knows of flags: whether each takes a value, and which letters
+// Set is what a command knows of flags: whether each takes a value, and which letters
 // stand for which.
-type flagSet struct {
+type Set struct {
 	values  map[string]bool
 	letters map[byte]string
 	lenient bool // a flag that is not known is taken for one without a value
 }
 
-// newFlagSet makes one of two lists of words, "name" or "n,name".
-func newFlagSet(switches, values string) *flagSet {
-	f := &flagSet{values: map[string]bool{}, letters: map[byte]string{}}
+// New makes one of two lists of words, "name" or "n,name".
+func New(switches, values string) *Set {
+	f := &Set{values: map[string]bool{}, letters: map[byte]string{}}
 	f.add(switches, false)
 	f.add(values, true)
 	return f
 }
 
-func (f *flagSet) add(words string, value bool) {
+func (f *Set) add(words string, value bool) {
 	for _, w := range strings.Fields(words) {
 		letter, name, both := strings.Cut(w, ",")
 		if !both {
@@ -40,10 +43,10 @@ func (f *flagSet) add(words string, value bool) {
 	}
 }
 
-// with gives a set that knows the flags of another, too.
-func (f *flagSet) with(other *flagSet) *flagSet {
-	sum := &flagSet{values: map[string]bool{}, letters: map[byte]string{}, lenient: f.lenient || other.lenient}
-	for _, set := range []*flagSet{other, f} {
+// With gives a set that knows the flags of another, too.
+func (f *Set) With(other *Set) *Set {
+	sum := &Set{values: map[string]bool{}, letters: map[byte]string{}, lenient: f.lenient || other.lenient}
+	for _, set := range []*Set{other, f} {
 		for name, value := range set.values {
 			sum.values[name] = value
 		}
@@ -54,15 +57,21 @@ func (f *flagSet) with(other *flagSet) *flagSet {
 	return sum
 }
 
+// Knows tells whether the command has a flag of that long name.
+func (f *Set) Knows(name string) bool {
+	_, ok := f.values[name]
+	return ok
+}
+
 // unknownFlag is the error of a flag that the command does not have.
 type unknownFlag string
 
 func (u unknownFlag) Error() string { return "unknown flag: " + string(u) }
 
-// parse reads arguments as docker does, whose commands are cobra's (pflag FlagSet.Parse,
+// Parse reads arguments as docker does, whose commands are cobra's (pflag FlagSet.Parse,
 // which a test holds this against). Flags and others may be mixed, unless first is set:
 // then the first that is no flag ends it, as before the verb of docker itself.
-func (f *flagSet) parse(args []string, first bool) (flags []Flag, rest []string, err error) {
+func (f *Set) Parse(args []string, first bool) (flags []Flag, rest []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]
 		switch {
@@ -87,7 +96,7 @@ func (f *flagSet) parse(args []string, first bool) (flags []Flag, rest []string,
 	return flags, rest, nil
 }
 
-func (f *flagSet) long(flags []Flag, args []string) ([]Flag, []string, error) {
+func (f *Set) long(flags []Flag, args []string) ([]Flag, []string, error) {
 	name, value, given := strings.Cut(args[0][2:], "=")
 	args = args[1:]
 	if name == "" || name[0] == '-' {
@@ -109,7 +118,7 @@ func (f *flagSet) long(flags []Flag, args []string) ([]Flag, []string, error) {
 	return flags, args, err
 }
 
-func (f *flagSet) short(flags []Flag, args []string) (_ []Flag, _ []string, err error) {
+func (f *Set) short(flags []Flag, args []string) (_ []Flag, _ []string, err error) {
 	letters := args[0][1:]
 	args = args[1:]
 	for letters != "" {
@@ -142,7 +151,7 @@ func (f *flagSet) short(flags []Flag, args []string) (_ []Flag, _ []string, err 
 }
 
 // set adds a flag; a switch is true or false.
-func (f *flagSet) set(flags []Flag, name, value string, isSwitch bool) ([]Flag, error) {
+func (f *Set) set(flags []Flag, name, value string, isSwitch bool) ([]Flag, error) {
 	if isSwitch {
 		on, err := strconv.ParseBool(value)
 		if err != nil {
@@ -174,5 +183,5 @@ func All(flags []Flag, name string) []string {
 	return out
 }
 
-// on tells whether a switch is set.
-func on(flags []Flag, name string) bool { return Last(flags, name) == "true" }
+// On tells whether a switch is set.
+func On(flags []Flag, name string) bool { return Last(flags, name) == "true" }

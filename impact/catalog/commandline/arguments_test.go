@@ -1,4 +1,4 @@
-package standin
+package commandline
 
 import (
 	"io"
@@ -27,8 +27,8 @@ func FuzzArguments(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string, first bool) {
 		args := strings.Split(line, " ")
-		for _, set := range []*flagSet{buildFlags, dockerGlobals, composeBuildFlags} {
-			got, rest, err := set.parse(args, first)
+		for _, set := range []*Set{BuildFlags, DockerGlobals, ComposeBuildFlags} {
+			got, rest, err := set.Parse(args, first)
 			want, wantRest, wantErr := byPflag(set, args, first)
 			if (err == nil) != (wantErr == nil) {
 				t.Fatalf("%q: error %v, pflag %v", args, err, wantErr)
@@ -52,12 +52,12 @@ func (h heard) String() string { return "" }
 func (h heard) Type() string { return "string" }
 
 func (h heard) Set(v string) error {
-	all, err := (&flagSet{}).set(*h.into, h.name, v, h.isSwitch)
+	all, err := (&Set{}).set(*h.into, h.name, v, h.isSwitch)
 	*h.into = all
 	return err
 }
 
-func byPflag(set *flagSet, args []string, first bool) (flags []Flag, rest []string, err error) {
+func byPflag(set *Set, args []string, first bool) (flags []Flag, rest []string, err error) {
 	p := pflag.NewFlagSet("docker", pflag.ContinueOnError)
 	p.SetOutput(io.Discard)
 	p.SetInterspersed(!first)
@@ -83,13 +83,13 @@ func TestFlags(t *testing.T) {
 	for _, c := range []struct {
 		of   any // a function of the module
 		file string
-		set  *flagSet
+		set  *Set
 	}{
-		{osutil.GetWd, "../../commands/build.go", buildFlags},
-		{osutil.GetWd, "../../commands/bake.go", bakeFlags},
-		{osutil.GetWd, "../../commands/root.go", buildxGlobals},
-		{templates.Parse, "../cli/command/image/build.go", buildFlags},
-		{templates.Parse, "../cli/flags/options.go", dockerGlobals},
+		{osutil.GetWd, "../../commands/build.go", BuildFlags},
+		{osutil.GetWd, "../../commands/bake.go", BakeFlags},
+		{osutil.GetWd, "../../commands/root.go", BuildxGlobals},
+		{templates.Parse, "../cli/command/image/build.go", BuildFlags},
+		{templates.Parse, "../cli/flags/options.go", DockerGlobals},
 	} {
 		own, _ := runtime.FuncForPC(reflect.ValueOf(c.of).Pointer()).FileLine(0)
 		if _, err := os.Stat(own); err != nil {
