@@ -96,7 +96,9 @@ func discover(ctx context.Context, r *reader, s *survey, g *gathered, args map[s
 		}
 	}
 	d.infer(path.Base(r.paths.root))
-	return d.finding(), nil
+	f := d.finding()
+	f.warn(g.unread...)
+	return f, nil
 }
 
 func (d *discovery) leave(name, why string) {

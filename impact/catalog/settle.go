@@ -24,6 +24,7 @@ type gathered struct {
 	byDockerfile map[string][]told
 	definitions  []string // files that are handed to bake
 	read         []string // what told of them
+	unread       []string // what only a run of theirs would tell, in words
 }
 
 // gather reads what a tree has that tells of builds. has tells of a Dockerfile whether it
@@ -58,7 +59,10 @@ func (s *survey) gather(ctx context.Context, r *reader) (*gathered, error) {
 				g.byDockerfile[t.dockerfile] = append(g.byDockerfile[t.dockerfile], t)
 			}
 		}
-		if len(found.Builds)+len(found.Definitions) > 0 {
+		if found.Unread != "" {
+			g.unread = append(g.unread, fmt.Sprintf("%s builds images in a way that only a run tells: rebuild record -- %s", found.Unread, found.Run))
+		}
+		if len(found.Builds)+len(found.Definitions) > 0 || found.Unread != "" {
 			g.read = append(g.read, name)
 		}
 	}

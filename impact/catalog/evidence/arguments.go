@@ -26,27 +26,28 @@ var programs = map[string]struct{ globals, build *commandline.Set }{
 }
 
 // command finds the build that a command line asks for. bake are the files that it hands to
-// bake; ok is false for all else, and for what is not understood.
-func command(words []word) (b Build, bake []string, ok bool) {
+// bake; ok is false for all else, and for what is not understood: builds tells whether that
+// is a build.
+func command(words []word) (b Build, bake []string, builds, ok bool) {
 	words = unwrapped(words)
 	if len(words) < 2 || !words[0].known() {
-		return b, nil, false
+		return b, nil, false, false
 	}
 	program, ok := programs[path.Base(string(words[0]))]
 	if !ok {
-		return b, nil, false
+		return b, nil, false, false
 	}
 	verb, rest, ok := afterFlags(program.globals, words[1:])
 	if ok && slices.Contains([]string{"buildx", "image", "builder"}, verb) {
 		verb, rest, ok = afterFlags(commandline.BuildxGlobals, rest)
 	}
 	if !ok {
-		return b, nil, false
+		return b, nil, false, false
 	}
 	switch verb {
 	case "build", "b", "bud":
 		b, ok = arguments(program.build, rest)
-		return b, nil, ok
+		return b, nil, true, ok
 	case "bake":
 		flags, _, err := commandline.BakeFlags.Parse(texts(rest), false)
 		for _, name := range commandline.All(flags, "file") {
@@ -54,9 +55,9 @@ func command(words []word) (b Build, bake []string, ok bool) {
 				bake = append(bake, name)
 			}
 		}
-		return b, bake, err == nil
+		return b, bake, false, err == nil
 	}
-	return b, nil, false
+	return b, nil, false, false
 }
 
 // afterFlags gives the verb that follows flags, and what follows it.

@@ -30,6 +30,10 @@ type Build struct {
 type Found struct {
 	Builds      []Build
 	Definitions []string // files that it hands to bake, from the root of the tree
+
+	// Unread is the place of the first build that only a run tells of, "path:line", and Run
+	// the command that runs it; "" when there is none.
+	Unread, Run string
 }
 
 // MaxSize is up to how many bytes a file is read. None that people write is larger.

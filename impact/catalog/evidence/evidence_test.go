@@ -120,3 +120,20 @@ func FuzzOf(f *testing.F) {
 		}
 	})
 }
+
+// TestUnread: what only a run tells is told with the command that runs it.
+func TestUnread(t *testing.T) {
+	for _, tt := range []struct{ name, text, unread, run string }{
+		{"build.sh", "x=1\nfor s in a b; do docker build -f docker/$s/Dockerfile .; done\n", "build.sh:2", "./build.sh"},
+		{"ci/all.sh", "sed s/a/b/ Dockerfile | docker build -f - .\ndocker build $X\n", "ci/all.sh:1", "./ci/all.sh"},
+		{"Makefile", "all:\n\tdocker build $(FLAGS) .\n", "Makefile:2", "make"},
+		{"sub/Makefile", "all:\n\tdocker build -t a $(DIR)\n", "sub/Makefile:2", "make -C sub"},
+		{"known.sh", "docker build -t $NAME .\ndocker run $X\ndocker images\n", "", ""},
+		{".github/workflows/ci.yml", "jobs: {a: {steps: [{run: 'docker build $X'}]}}\n", "", ""},
+	} {
+		got := Of(tt.name, []byte(tt.text))
+		if got.Unread != tt.unread || got.Run != tt.run {
+			t.Errorf("%s: %q, %q", tt.name, got.Unread, got.Run)
+		}
+	}
+}

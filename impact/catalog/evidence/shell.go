@@ -16,7 +16,7 @@ func script(name string, text []byte) Found {
 	if !speaks(text) || bytes.HasPrefix(text, []byte("#!")) && !shellLine.Match(text) {
 		return Found{}
 	}
-	s := &shell{name: name, dirs: places(".", path.Dir(name))}
+	s := &shell{name: name, run: "./" + name, dirs: places(".", path.Dir(name))}
 	s.read(text, 0)
 	return s.found
 }
@@ -38,6 +38,7 @@ func places(dirs ...string) []string {
 // shell walks through commands, and knows in which folder they run.
 type shell struct {
 	name  string
+	run   string   // the command that runs it; "": that is no person's to run
 	dirs  []string // where it may be; none: not known
 	found Found
 }
@@ -85,7 +86,11 @@ func (s *shell) call(n *syntax.CallExpr, before int) {
 		s.enter(words[1:])
 		return
 	}
-	b, bake, ok := command(words)
+	where := fmt.Sprintf("%s:%d", s.name, before+int(n.Pos().Line()))
+	b, bake, builds, ok := command(words)
+	if builds && !ok && s.run != "" && s.found.Unread == "" {
+		s.found.Unread, s.found.Run = where, s.run
+	}
 	if !ok || len(s.dirs) == 0 {
 		return
 	}
@@ -95,7 +100,7 @@ func (s *shell) call(n *syntax.CallExpr, before int) {
 		}
 	}
 	if b.Dockerfile != "" {
-		b.Where, b.Dirs = fmt.Sprintf("%s:%d", s.name, before+int(n.Pos().Line())), s.dirs
+		b.Where, b.Dirs = where, s.dirs
 		s.found.Builds = append(s.found.Builds, b)
 	}
 }
@@ -167,7 +172,10 @@ func makefile(name string, text []byte) Found {
 	if !speaks(text) {
 		return Found{}
 	}
-	s := &shell{name: name}
+	s := &shell{name: name, run: "make"}
+	if dir := path.Dir(name); dir != "." {
+		s.run = "make -C " + dir
+	}
 	lines := strings.Split(string(text), "\n")
 	for i := 0; i < len(lines); i++ {
 		if !strings.HasPrefix(lines[i], "\t") {

@@ -104,7 +104,7 @@ func workflow(name string, text []byte) Found {
 }
 
 func (f Found) with(o Found) Found {
-	return Found{slices.Concat(f.Builds, o.Builds), slices.Concat(f.Definitions, o.Definitions)}
+	return Found{Builds: slices.Concat(f.Builds, o.Builds), Definitions: slices.Concat(f.Definitions, o.Definitions)}
 }
 
 func firstOf(values ...string) string {
