@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"cmd/rebuild/terminal":       {},
 
 	"cmd/rebuild/terminal/screentest": {},
-	"cmd/rebuild/recording":           {"cmd/rebuild/recording/standin", "impact", "impact/catalog", "impact/catalog/commandline"},
+	"cmd/rebuild/recording":           {"cmd/rebuild/recording/standin", "impact", "impact/catalog", "impact/catalog/commandline", "impact/safefile"},
 	"cmd/rebuild/recording/standin":   {"impact/catalog/commandline"},
 
 	"cmd/rebuild/session": {

@@ -19,10 +19,10 @@ const (
 	graceActing  = 10 * time.Second
 )
 
-// actingKey is the key of a context's *atomic.Bool: whether the command builds.
+// actingKey is the key of a context's *atomic.Bool: whether the command does more than read.
 type actingKey struct{}
 
-// acts says that from now on the command does more than read.
+// acts says that from now on the command does more than read: it builds, or runs a script.
 func acts(ctx context.Context) {
 	if acting, ok := ctx.Value(actingKey{}).(*atomic.Bool); ok {
 		acting.Store(true)

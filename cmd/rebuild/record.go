@@ -168,6 +168,7 @@ func words(command []string) string {
 
 // do runs the script, and says where it goes past what is recorded.
 func do(ctx context.Context, p *terminal.Printer, script recording.Script) (*recording.Run, error) {
+	acts(ctx) // the script may take its time to end
 	run, err := script.Do(ctx)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"rebuild/cmd/rebuild/recording/standin"
+	"rebuild/impact/safefile"
 )
 
 // Script is what is run, and how.
@@ -50,7 +51,7 @@ const grace = 10 * time.Second
 // Do runs the script, and gives what it asked docker for. A script that fails is no error;
 // one that is interrupted neither.
 func (s Script) Do(ctx context.Context) (*Run, error) {
-	folder, err := os.MkdirTemp("", "rebuild-record-")
+	folder, err := safefile.TempDir()
 	if err != nil {
 		return nil, err
 	}
