@@ -387,7 +387,7 @@ func (g *generator) withoutValue() bool {
 
 // tell has git take what is there, and then do something.
 func (g *generator) tell(args ...string) {
-	g.s.git = append(g.s.git, []string{"add", "-A"}, args)
+	g.s.git = append(g.s.git, []string{"add", "-A", "--sparse"}, args)
 }
 
 // overlooked edits a file that git is told to take for unchanged.
