@@ -114,6 +114,7 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	if err := os.WriteFile(file, def.Text, 0o644); err != nil {
 		return err
 	}
+	_ = os.Remove(file + partial) // of a recording that did not come to its end: it is no news any more
 	if err := s.Keep(allowed.WithCommand(words(args))); err != nil {
 		return err
 	}
@@ -121,6 +122,9 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	p.Hint("rebuild list")
 	return nil
 }
+
+// partial ends the name of what is kept of a script that did not come to its end.
+const partial = ".partial"
 
 // inTheWay gives the file that is there already: the one to be written, or one that would
 // be read in its place.
@@ -203,7 +207,7 @@ func cutShort(ctx context.Context, p *terminal.Printer, script recording.Script,
 		return err
 	}
 	p.WarnAll(def.Warnings)
-	kept := file + ".partial"
+	kept := file + partial
 	if toStdout {
 		kept = "stdout"
 		_, err = p.Out.Write(def.Text)

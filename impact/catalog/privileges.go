@@ -80,7 +80,12 @@ func contains(set map[string]struct{}, name string) bool {
 
 // handedOver says what a build is handed, in buildx's words.
 func handedOver(im impact.Image, at Place) (build.Options, error) {
-	file := func(slash string) string { return absolute(at.Root, filepath.FromSlash(slash)) }
+	file := func(slash string) string {
+		if !isAbs(slash) { // from a tree, which no symlink leads out of
+			return at.Root
+		}
+		return filepath.FromSlash(slash)
+	}
 	opt := build.Options{Allow: slices.Clone(im.Entitlements)}
 	if host := entitlements.EntitlementNetworkHost.String(); im.Network == "host" && !slices.Contains(opt.Allow, host) {
 		opt.Allow = append(opt.Allow, host)

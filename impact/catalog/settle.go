@@ -109,7 +109,7 @@ type way struct {
 
 // agrees takes up what another place says, unless it contradicts.
 func (w *way) agrees(t told) bool {
-	if w.context != t.context || w.Target != t.Target {
+	if w.context != t.context || w.Target != t.Target || w.another(t) {
 		return false
 	}
 	for name, value := range t.given() {
@@ -119,6 +119,7 @@ func (w *way) agrees(t told) bool {
 	}
 	w.Args = maps.Clone(w.Args)
 	maps.Copy(w.Args, t.given())
+	w.Computed = w.Computed || t.Computed
 	for _, tag := range t.Tags {
 		if !slices.Contains(w.Tags, tag) {
 			w.Tags = append(slices.Clip(w.Tags), tag)
@@ -128,6 +129,15 @@ func (w *way) agrees(t told) bool {
 		w.where = append(w.where, t.Where)
 	}
 	return true
+}
+
+// another tells whether a build is of another image: it has tags of its own, and other
+// arguments, all of which are known.
+func (w *way) another(t told) bool {
+	if len(w.Tags) == 0 || len(t.Tags) == 0 || w.Computed || t.Computed || maps.Equal(w.Args, t.given()) {
+		return false
+	}
+	return !slices.ContainsFunc(t.Tags, func(tag string) bool { return slices.Contains(w.Tags, tag) })
 }
 
 // given are the build arguments of a build, the images that it requires among them.

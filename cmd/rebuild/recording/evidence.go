@@ -10,7 +10,8 @@ import (
 )
 
 // aside is a call of docker that does not go by the PATH, so that the stand-in is not met.
-var aside = regexp.MustCompile(`(?:^|[\s"'` + "`" + `=(;&|])((?:/[\w.+-]+)+/(?:docker|podman|nerdctl|docker-compose|buildx)\b|sudo\s+(?:-\S+\s+)*(?:docker|podman|nerdctl|docker-compose)\b)`)
+// A login shell sets a PATH of its own.
+var aside = regexp.MustCompile(`(?:^|[\s"'` + "`" + `=(;&|])((?:/[\w.+-]+)+/(?:docker|podman|nerdctl|docker-compose|buildx)\b|sudo\s+(?:-\S+\s+)*(?:docker|podman|nerdctl|docker-compose)\b|(?:ba|z|k|da)?sh\s+(?:-\S+\s+)*(?:-[a-z]*l[a-z]*|--login)\b)`)
 
 // recipes are the files that a tool reads unasked.
 var recipes = map[string][]string{

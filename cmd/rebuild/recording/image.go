@@ -3,7 +3,9 @@ package recording
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -287,10 +289,34 @@ func isImageOutput(v string) bool {
 	return v == "type=docker" || v == "type=image" || v == "type=registry" || strings.HasPrefix(v, "type=image,") && !strings.Contains(v, "dest=")
 }
 
+// gone is what the script took away again of what a build reads, "" for nothing.
+func (im *Image) gone(root string) string {
+	if im.RemoteContext != "" {
+		return ""
+	}
+	names := []string{im.Context}
+	if im.Inline == "" {
+		names = append(names, im.Dockerfile)
+	}
+	for _, name := range names {
+		file := filepath.FromSlash(name)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(root, file)
+		}
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return name
+		}
+	}
+	return ""
+}
+
 // oddities says what of a build is not as it seems.
 func (r *replay) oddities(im *Image, c *standin.Call) {
 	if v := c.Env["DOCKER_BUILDKIT"]; v == "0" || v == "false" {
 		r.warnings.add("DOCKER_BUILDKIT=%s", v+" asks for the classic builder; rebuild builds with BuildKit: "+im.label())
+	}
+	if lacks := im.gone(r.root); lacks != "" {
+		r.warnings.add("is there only while the script runs, and no build finds it later: %s", lacks+" of "+im.label())
 	}
 	if filepath.IsAbs(filepath.FromSlash(im.Context)) {
 		r.warnings.add("the build context lies outside of the repository: %s", im.label()+" in "+im.Context)
@@ -310,10 +336,15 @@ func (r *replay) add(im *Image) {
 		old.id = im.id // by which the script knows it from now on
 		return
 	}
+	before := slices.IndexFunc(r.images, func(o *Image) bool { return len(o.Tags) > 0 && meets(o, im) })
 	for _, tag := range im.Tags {
 		r.takeTag(tag, im)
 	}
-	r.images = append(r.images, im)
+	if before >= 0 && len(r.images[before].Tags) == 0 { // it stands where the script first came to it
+		r.images[before] = im
+	} else {
+		r.images = append(r.images, im)
+	}
 	r.images = slices.DeleteFunc(r.images, func(o *Image) bool { return o != im && len(o.Tags) == 0 && o.call.Tags != nil && !o.named })
 }
 

@@ -115,9 +115,11 @@ func arguments(set *commandline.Set, words []word) (b Build, ok bool) {
 			b.Target = f.Value
 		case f.Name == "tag" && known:
 			b.Tags = append(b.Tags, f.Value)
-		case f.Name == "build-arg" && known:
-			if k, v, ok := strings.Cut(f.Value, "="); ok {
+		case f.Name == "build-arg":
+			if k, v, ok := strings.Cut(f.Value, "="); ok && known {
 				b.Args[k] = v
+			} else {
+				b.Computed = true
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type Build struct {
 	Target     string
 	Tags       []string
 	Args       map[string]string
+	Computed   bool              // it has arguments, too, whose values only a run tells
 	Requires   map[string]string // build argument -> tag of another build, which it is given
 }
 

@@ -178,6 +178,8 @@ func buildAction(with *yaml.Node) (Build, bool) {
 	for _, arg := range listed(field(with, "build-args").Value, false) {
 		if k, v, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(arg, "${}") {
 			b.Args[k] = v
+		} else {
+			b.Computed = true
 		}
 	}
 	return b, true
@@ -249,6 +251,8 @@ func skaffold(name string, text []byte) Found {
 			for i := 0; args.Kind == yaml.MappingNode && i+1 < len(args.Content); i += 2 {
 				if v := args.Content[i+1]; v.Kind == yaml.ScalarNode && !strings.Contains(v.Value, "{{") && v.Tag != "!!null" {
 					b.Args[args.Content[i].Value] = v.Value
+				} else {
+					b.Computed = true
 				}
 			}
 			for _, r := range entries(field(a, "requires")) {

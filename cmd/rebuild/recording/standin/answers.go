@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
@@ -178,16 +179,24 @@ func (s *standIn) inspect(c command) (int, error) {
 	if err != nil {
 		return failed, err
 	}
-	found := []any{}
-	for _, ref := range rest {
-		im, ok := built.find(ref)
-		if !ok {
-			return s.real()
-		}
-		found = append(found, inspected(im, c.verb))
-	}
-	if len(found) == 0 || commandline.Last(flags, "type") != "" && commandline.Last(flags, "type") != "image" {
+	known := slices.ContainsFunc(rest, func(ref string) bool {
+		_, ok := built.find(ref)
+		return ok
+	})
+	if !known || commandline.Last(flags, "type") != "" && commandline.Last(flags, "type") != "image" {
 		return s.real()
+	}
+	found, code := []any{}, 0
+	for _, ref := range rest {
+		if im, ok := built.find(ref); ok {
+			found = append(found, inspected(im, c.verb))
+			continue
+		}
+		more, failed, err := s.inspectReal(c.verb, ref)
+		if err != nil {
+			return failed, err
+		}
+		found, code = append(found, more...), max(code, failed)
 	}
 	format := commandline.Last(flags, "format")
 	switch {
@@ -203,14 +212,25 @@ func (s *standIn) inspect(c command) (int, error) {
 				return s.refuse("%v", err)
 			}
 		}
-		return 0, nil
+		return code, nil
 	}
 	enc := json.NewEncoder(s.stdout)
 	enc.SetIndent("", "    ")
 	if c.verb == "manifest inspect" {
-		return 0, enc.Encode(found[0])
+		return code, enc.Encode(found[0])
 	}
-	return 0, enc.Encode(found)
+	return code, enc.Encode(found)
+}
+
+// inspectReal asks the real program of an image that the script did not build, beside those
+// that it did. It gives the status, too.
+func (s *standIn) inspectReal(verb, ref string) (found []any, code int, err error) {
+	var out bytes.Buffer
+	code, err = s.runReal(append(strings.Fields(verb), ref), nil, &out, s.stderr)
+	if err != nil || code != 0 {
+		return nil, code, err
+	}
+	return found, 0, json.Unmarshal(out.Bytes(), &found)
 }
 
 func inspected(im *image, verb string) any {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"rebuild/impact/catalog/commandline"
 )
@@ -56,8 +57,20 @@ func (s *standIn) build(c command) (int, error) {
 		fmt.Fprintf(s.stderr, "ERROR: %v\n", err)
 		return 1, call.write(s.folder)
 	}
+	if !worded(b) && call.Lacking == "" {
+		call.Lacking = "it has bytes that are no UTF-8, which a rebuild.yaml cannot hold"
+	}
 	call.ID = imageID(call, b)
 	return s.finish(call, stdin, func() error { return s.told(call, flags) })
+}
+
+// worded tells whether a call can be taken down to the byte: JSON and YAML hold UTF-8.
+func worded(b *Build) bool {
+	ok := utf8.ValidString(b.Context) && utf8.ValidString(b.Text)
+	for _, f := range b.Flags {
+		ok = ok && utf8.ValidString(f.Value)
+	}
+	return ok
 }
 
 // refuse says what docker says of arguments that it does not take.
@@ -105,6 +118,9 @@ func (s *standIn) dockerfile(b *Build, call *Call) ([]byte, error) {
 		text, err := io.ReadAll(io.LimitReader(s.stdin, maxDockerfile))
 		if err != nil {
 			return nil, err
+		}
+		if len(bytes.TrimSpace(text)) == 0 {
+			return nil, errors.New("the Dockerfile (Dockerfile) cannot be empty")
 		}
 		if b.Context == "-" {
 			if isArchive(text) {
@@ -346,7 +362,7 @@ func (s *standIn) evaluated(c command, flags []commandline.Flag, names []string)
 		}
 		all := map[string]any{}
 		for _, n := range d.Names {
-			all[n] = metadata(call.ID, nil)
+			all[n] = metadata("sha256:"+digest(call.ID+n), nil)
 		}
 		return writeMetadata(name, all)
 	})
