@@ -102,6 +102,11 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 	if err != nil {
 		return nil, err
 	}
+	if im.RemoteContext == "" {
+		if ignore, err := ignoreFile(ctx, im, read); errors.Is(err, fs.ErrInvalid) { // no build begins with such a one
+			return nil, &impact.Fault{Path: ignore.File, Cause: cause(err)}
+		}
+	}
 	bc, err := dockerui.NewClient(gw)
 	if err != nil {
 		return nil, faultOf(im, err)

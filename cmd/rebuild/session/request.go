@@ -193,6 +193,12 @@ func (r *requests) settled(ctx context.Context, name string, since time.Time) (b
 	}
 	im := r.images[name]
 	if im.ReadsDockerfile() {
+		r.mu.Lock()
+		given, began := r.texts[name]
+		r.mu.Unlock()
+		if !began { // it was refused before anything was read
+			return true, nil
+		}
 		text, err := llb.Text(ctx, im, now.ReadFile)
 		if err != nil {
 			return false, nil
@@ -200,12 +206,6 @@ func (r *requests) settled(ctx context.Context, name string, since time.Time) (b
 		ignore, err := ignoreText(ctx, im, now.ReadFile)
 		if err != nil {
 			return false, nil
-		}
-		r.mu.Lock()
-		given, built := r.texts[name]
-		r.mu.Unlock()
-		if !built { // it was refused before
-			return true, nil
 		}
 		if !bytes.Equal(given, slices.Concat(text, []byte{0}, ignore)) {
 			return false, nil
