@@ -52,6 +52,7 @@ type replay struct {
 	root     string
 	images   []*Image
 	warnings warnings
+	found    []string          // images that were there when the script asked for them
 	files    [][]string        // of the definitions that were called
 	known    map[string]string // text of each Dockerfile of the repository -> its path
 }
@@ -81,6 +82,8 @@ func (r *replay) take(c *standin.Call) error {
 		for _, im := range d.Images {
 			r.add(&Image{Image: im, call: c, named: true, text: r.textOf(im), unworded: catalog.Unwritable(im)})
 		}
+	case len(c.Found) > 0:
+		r.found = append(r.found, c.Found...)
 	case len(c.Tag) == 2:
 		r.tag(c.Tag[0], c.Tag[1])
 	}
@@ -464,6 +467,11 @@ func imagesOf(_ context.Context, root string, run *Run) (*replay, error) {
 	for _, c := range run.Calls {
 		if err := r.take(c); err != nil {
 			return nil, fmt.Errorf("call %d, %s: %w", c.Number, c.Program, err)
+		}
+	}
+	for _, ref := range r.found {
+		if !slices.ContainsFunc(r.images, func(im *Image) bool { return slices.Contains(canonicalTags(im.Tags), catalog.Canonical(ref)) }) {
+			r.warnings.add("%s: the script asked whether it is there, and it was: what the script does where it is not was not seen", ref)
 		}
 	}
 	r.name()

@@ -183,8 +183,11 @@ func (s *standIn) inspect(c command) (int, error) {
 		_, ok := built.find(ref)
 		return ok
 	})
-	if !known || commandline.Last(flags, "type") != "" && commandline.Last(flags, "type") != "image" {
+	if commandline.Last(flags, "type") != "" && commandline.Last(flags, "type") != "image" {
 		return s.real()
+	}
+	if !known {
+		return s.found(rest)
 	}
 	found, code := []any{}, 0
 	for _, ref := range rest {
@@ -220,6 +223,21 @@ func (s *standIn) inspect(c command) (int, error) {
 		return code, enc.Encode(found[0])
 	}
 	return code, enc.Encode(found)
+}
+
+// found has the real program tell of images that the script did not build, and takes down
+// that they are there: a script may build only what is not.
+func (s *standIn) found(refs []string) (int, error) {
+	code, err := s.runReal(s.args, s.stdin, s.stdout, s.stderr)
+	if err != nil || code != 0 || len(refs) == 0 {
+		return code, err
+	}
+	call, err := s.begin()
+	if err != nil {
+		return failed, err
+	}
+	call.Found = refs
+	return 0, call.write(s.folder)
 }
 
 // inspectReal asks the real program of an image that the script did not build, beside those

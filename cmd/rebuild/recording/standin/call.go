@@ -30,6 +30,7 @@ type Call struct {
 	Definition *Definition     `json:"definition,omitempty"`
 	Tag        []string        `json:"tag,omitempty"`     // source and target
 	Removed    []string        `json:"removed,omitempty"` // images
+	Found      []string        `json:"found,omitempty"`   // images that were there before the script asked for them
 	Images     json.RawMessage `json:"images,omitempty"`  // what a definition's call builds, as Evaluate has it
 
 	ID      string   `json:"id,omitempty"`      // of the image, as the script was told
