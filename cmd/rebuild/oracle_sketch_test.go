@@ -110,7 +110,7 @@ func newCheckout(t testing.TB, e *docker.Engine, busybox, dir, prefix string) *c
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	git(t, dir, "init", "-q", "-b", prefix) // some images are made of HEAD
+	git(t, dir, "init", "-q")
 	return &checkout{dir: dir, prefix: prefix, on: map[string]sketchFile{}, os: -1, engine: e, busybox: busybox}
 }
 

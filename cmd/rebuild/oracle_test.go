@@ -63,7 +63,9 @@ func (o *oracle) checkout(t *testing.T) *checkout {
 	t.Helper()
 	prefix := fmt.Sprintf("rebuild-oracle-%x", rand.Uint64())
 	t.Cleanup(func() { removeTags(t, o.engine, prefix) })
-	return newCheckout(t, o.engine, o.busybox, filepath.Join(t.TempDir(), "repo"), prefix)
+	c := newCheckout(t, o.engine, o.busybox, filepath.Join(t.TempDir(), "repo"), prefix)
+	git(t, c.dir, "symbolic-ref", "HEAD", "refs/heads/"+prefix) // some images are made of HEAD
+	return c
 }
 
 func (o *oracle) repository(t *testing.T, seed uint64) {
