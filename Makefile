@@ -45,7 +45,7 @@ release-check: ## make a release of this platform twice, and a Debian package, a
 
 # Tests that build wait for the engine, not for a processor: six run at once.
 test: ## lint, cross builds, a release of this platform, all tests, the demo
-	@.ci/setup engine busybox base cc python task buildx
+	@.ci/setup engine busybox base cc python task buildx nfpm
 	@$(MAKE) --no-print-directory lint cross
 	go -C .ci/release test -count=1 -timeout 30m ./...
 	go test -race -p 2 -parallel 6 -timeout 30m ./...

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -78,9 +79,9 @@ func allowed(req *Request) []string {
 
 // addContexts fills in where the build reads: the main context, the Dockerfile
 // and the named contexts.
-func addContexts(so *client.SolveOpt, req *Request) error {
+func addContexts(ctx context.Context, so *client.SolveOpt, req *Request) error {
 	so.LocalMounts = map[string]fsutil.FS{}
-	so.LocalFilterOpt = followEach(so.LocalMounts)
+	so.LocalFilterOpt = followEach(ctx, so.LocalMounts)
 	so.SharedKey = sourceKey(req.Context)
 	if req.Image.RemoteContext != "" {
 		so.FrontendAttrs["context"] = req.Image.RemoteContext

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -71,17 +72,17 @@ func TestFrontendAttrs(t *testing.T) {
 }
 
 // contexts gives the solve options of a request as Build fills them in.
-func contexts(req *Request) (client.SolveOpt, error) {
+func contexts(ctx context.Context, req *Request) (client.SolveOpt, error) {
 	attrs, err := frontendAttrs(req, nil)
 	so := client.SolveOpt{FrontendAttrs: attrs}
 	if err == nil {
-		err = addContexts(&so, req)
+		err = addContexts(ctx, &so, req)
 	}
 	return so, err
 }
 
 func TestContexts(t *testing.T) {
-	so, err := contexts(&Request{
+	so, err := contexts(t.Context(), &Request{
 		Image: impact.Image{RemoteContext: "https://x/y.git#v1", Dockerfile: "sub/Dockerfile", Contexts: []impact.NamedContext{
 			{Name: "docker.io/library/alpine:latest", Image: "a"}, {Name: "src", URL: "https://x/z.git"}, {Name: "dir", Dir: "d"},
 		}},
@@ -100,19 +101,19 @@ func TestContexts(t *testing.T) {
 			t.Errorf("%s is %q, want %q", k, so.FrontendAttrs[k], v)
 		}
 	}
-	so, err = contexts(&Request{
+	so, err = contexts(t.Context(), &Request{
 		Image:      impact.Image{RemoteContext: "https://x/y.git", Dockerfile: "x/c.Dockerfile", LocalDockerfile: true},
 		Dockerfile: []byte("FROM scratch"), DockerfileName: "x/c.Dockerfile",
 	})
 	if a := so.FrontendAttrs; err != nil || a["dockerfilekey"] != "dockerfile" || a["filename"] != "c.Dockerfile" || a["context"] == "" || len(so.LocalMounts) != 1 {
 		t.Errorf("a Dockerfile that is here: %v %+v", err, so)
 	}
-	so, err = contexts(&Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
+	so, err = contexts(t.Context(), &Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
 	if err != nil || so.SharedKey != "k" || len(so.LocalMounts) != 2 {
 		t.Errorf("%v %+v", err, so)
 	}
 	for _, nc := range []impact.NamedContext{{Name: "UP", Dir: "x"}, {Name: "l", URL: "oci-layout:///nonexistent"}, {Name: "i", Image: "none"}} {
-		if _, err := contexts(&Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
+		if _, err := contexts(t.Context(), &Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
 			t.Errorf("%+v: %v", nc, err)
 		}
 	}

@@ -109,7 +109,7 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	}
 	b.addProxies(attrs)
 	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
-	if err := addContexts(&so, b.req); err != nil {
+	if err := addContexts(ctx, &so, b.req); err != nil {
 		return failed(err)
 	}
 	var warnings []string

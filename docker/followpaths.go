@@ -20,7 +20,7 @@ import (
 // the paths that a Dockerfile names, and fsutil.FollowLinks, which finds what they
 // lead to, follows each link once: of two files that are copied through one linked
 // folder it would send the first, and of a path that passes a link twice nothing.
-func followEach(mounts map[string]fsutil.FS) filesync.FilterOptFunc {
+func followEach(ctx context.Context, mounts map[string]fsutil.FS) filesync.FilterOptFunc {
 	return func(name string, opt *fsutil.FilterOpt) error {
 		files, ok := mounts[name]
 		if !ok {
@@ -29,7 +29,7 @@ func followEach(mounts map[string]fsutil.FS) filesync.FilterOptFunc {
 		passed := map[string]bool{}
 		for _, p := range slices.Clone(opt.FollowPaths) {
 			f := &follower{files: files, ends: map[string]bool{}, passed: map[string]bool{}, seen: map[string]bool{}}
-			if err := f.follow(path.Clean("/" + p)[1:], 0); err != nil {
+			if err := f.follow(ctx, path.Clean("/" + p)[1:], 0); err != nil {
 				return err
 			}
 			for _, end := range slices.Sorted(maps.Keys(f.ends)) {
@@ -77,7 +77,7 @@ type follower struct {
 }
 
 // follow follows a clean slash path from the root, after so many links.
-func (f *follower) follow(p string, links int) error {
+func (f *follower) follow(ctx context.Context, p string, links int) error {
 	if links > mostLinks || f.seen[p] {
 		return nil // beyond that many links BuildKit's own copy finds nothing either
 	}
@@ -85,12 +85,12 @@ func (f *follower) follow(p string, links int) error {
 	at := ""
 	for rest := p; rest != ""; {
 		part, after, _ := strings.Cut(rest, "/")
-		targets, err := f.targets(at, part)
+		targets, err := f.targets(ctx, at, part)
 		if err != nil {
 			return err
 		}
 		for _, target := range targets {
-			if err := f.follow(path.Join("/", target, after)[1:], links+1); err != nil {
+			if err := f.follow(ctx, path.Join("/", target, after)[1:], links+1); err != nil {
 				return err
 			}
 		}
@@ -104,7 +104,7 @@ func (f *follower) follow(p string, links int) error {
 }
 
 // targets are what the symlinks lead to that a name in a folder means, from the root.
-func (f *follower) targets(dir, name string) ([]string, error) {
+func (f *follower) targets(ctx context.Context, dir, name string) ([]string, error) {
 	var found []string
 	add := func(p string, entry fs.DirEntry) error {
 		if entry.Type()&fs.ModeSymlink == 0 {
@@ -130,7 +130,7 @@ func (f *follower) targets(dir, name string) ([]string, error) {
 	if impact.HasWildcard(name) {
 		root = dir
 	}
-	err := f.files.Walk(context.TODO(), root, func(p string, entry fs.DirEntry, err error) error {
+	err := f.files.Walk(ctx, root, func(p string, entry fs.DirEntry, err error) error {
 		p = strings.ReplaceAll(p, "\\", "/")
 		switch {
 		case err != nil:

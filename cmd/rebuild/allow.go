@@ -42,7 +42,7 @@ this repository and this very text: what another commit asks for is asked anew.`
 		if revoke {
 			return s.Keep(revoked(p, before, names))
 		}
-		q.All = len(names) == 0
+		q.All = q.All || len(names) == 0
 		wanted, err := s.Wanted(ctx, q)
 		if err != nil {
 			return err

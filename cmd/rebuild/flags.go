@@ -83,6 +83,10 @@ func (f *flags) what(cmd *cobra.Command) {
 	p.Var(&word{&f.said.Since}, "since", "what changed since the merge base of `REV` and HEAD")
 	p.BoolVar(&f.said.NoCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.said.Pull, "pull", false, "ask registries for newer base images")
+}
+
+// privileges declares what builds are given beyond their repository.
+func (f *flags) privileges(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.said.Allow, "allow", nil, "give builds a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
 }
 

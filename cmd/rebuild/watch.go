@@ -55,6 +55,7 @@ func watchCommand(p *terminal.Printer) *cobra.Command {
 	f.where(cmd.Flags())
 	f.images(cmd)
 	f.some(cmd)
+	f.privileges(cmd.Flags())
 	set := cmd.Flags()
 	set.BoolVarP(&f.detach, "detach", "d", false, "run in the background")
 	set.BoolVar(&f.detached, "detached", false, "")
