@@ -97,7 +97,8 @@ func (d *soakDaemon) openFiles() string {
 }
 
 // dangling fails for images of ours without a tag. What a killed run left, the next
-// one takes away, so that one is given the chance.
+// one takes away, so that one is given the chance: from what can be built, as nothing
+// runs of what cannot.
 func (s *soak) dangling(t *testing.T) {
 	t.Helper()
 	left := s.untagged(t)
@@ -105,7 +106,7 @@ func (s *soak) dangling(t *testing.T) {
 		return
 	}
 	s.did("one more run", "for %d images without a tag", len(left))
-	next := s.now.clone()
+	was, next := s.now, s.good.clone()
 	for _, im := range next.images {
 		f := next.files[im.dockerfile()]
 		f.data = strings.TrimSuffix(f.data, "\n") + fmt.Sprintf("\nLABEL more=%d\n", s.r.IntN(1_000_000))
@@ -123,6 +124,7 @@ func (s *soak) dangling(t *testing.T) {
 		}
 		t.Errorf("images without a tag are left: %q\nthe journal: %s", left, text)
 	}
+	s.become(t, was)
 }
 
 // untagged lists images without a tag that stand on this repository's base image: the
