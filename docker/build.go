@@ -315,7 +315,7 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result
 // push sends every reference to its registry, as one step of the build each.
 func (b *build) push(ctx context.Context) error {
 	for _, ref := range b.req.Refs {
-		step := newOwnStep("pushing "+ref, b.status)
+		step := newOwnStep(pushing+ref, b.status)
 		err := b.engine.push(ctx, ref, step.report)
 		step.end(err)
 		if err != nil {
@@ -323,7 +323,7 @@ func (b *build) push(ctx context.Context) error {
 			if errors.As(err, &gone) || ctx.Err() != nil {
 				return err
 			}
-			return &BuildFailure{Image: b.req.Image.Name, Step: "pushing " + ref, LogFile: b.req.LogFile, Cause: err}
+			return &BuildFailure{Image: b.req.Image.Name, Step: pushing + ref, LogFile: b.req.LogFile, Cause: err}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ type BuildFailure struct {
 	Image      string
 	Dockerfile string
 	Line       int    // 0: of no line
+	Executed   bool   // the step is one of the Dockerfile's: it does more than load an image, export or push
 	Step       string // "[2/5] RUN make"; "" when it failed before any
 	LastLog    []string
 	LogFile    string // the whole log; "" when none is kept
@@ -95,7 +96,7 @@ func (b *build) explain(ctx context.Context, err error) error {
 	}
 	failure := &BuildFailure{
 		Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile,
-		Line: step.Line, Step: step.Name, LastLog: step.Tail, Cause: &buildError{err},
+		Line: step.Line, Step: step.Name, Executed: step.Executes, LastLog: step.Tail, Cause: &buildError{err},
 	}
 	if failure.Line == 0 {
 		failure.Line = sourceLine(err)

@@ -72,6 +72,7 @@ type Step struct {
 	Digest    string // BuildKit's, of this build
 	Name      string // "[stage-0 2/5] RUN make"
 	Line      int    // in the Dockerfile; 0: of no line
+	Executes  bool   // it does more than load an image, export or push
 	Cached    bool
 	Started   time.Time // zero: it never was
 	Completed time.Time // zero: it never was

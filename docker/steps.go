@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/pb"
+	digest "github.com/opencontainers/go-digest"
 )
 
 // tailLines is how many lines of a step's log are kept to show with a failure.
@@ -24,8 +25,9 @@ type StepLog struct {
 // at once the engine may report a shared vertex under another build's name, so
 // that the definition is believed first.
 type place struct {
-	name string
-	line int
+	name     string
+	line     int
+	executes bool // see executes
 }
 
 type stepState struct {
@@ -45,8 +47,12 @@ func (l *StepLog) learn(def *pb.Definition) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	execute := map[string]bool{}
+	for _, op := range def.Def {
+		execute[digest.FromBytes(op).String()] = executes(op)
+	}
 	for dgst, meta := range def.Metadata {
-		p := place{name: meta.Description["llb.customname"]}
+		p := place{name: meta.Description["llb.customname"], executes: execute[dgst]}
 		if def.Source != nil {
 			p.line = firstLine(def.Source.Locations[dgst])
 		}
@@ -111,7 +117,8 @@ func (l *StepLog) Write(status *client.SolveStatus) {
 func (l *StepLog) step(dgst string) *stepState {
 	s := l.steps[dgst]
 	if s == nil {
-		s = &stepState{Step: Step{Digest: dgst, Line: l.written[dgst].line, Name: l.written[dgst].name}}
+		p := l.written[dgst]
+		s = &stepState{Step: Step{Digest: dgst, Line: p.line, Name: p.name, Executes: p.executes}}
 		l.steps[dgst] = s
 		l.order = append(l.order, dgst)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 func warnOf(p *terminal.Printer, r *run.Report) {
 	p.WarnAll(r.Warnings)
 	for _, o := range r.Outcomes {
+		if len(o.Retries) > 0 {
+			p.Warn("%s", retriesText(o))
+		}
 		if o.Edited {
 			p.Warn("files of %s were edited while it was built: the next run builds it again", o.Image)
 		}
@@ -25,6 +29,15 @@ func warnOf(p *terminal.Printer, r *run.Report) {
 			}
 		}
 	}
+}
+
+// retriesText says how often a build was tried again, and why.
+func retriesText(o run.Outcome) string {
+	times := "once"
+	if n := len(o.Retries); n > 1 {
+		times = fmt.Sprintf("%d times", n)
+	}
+	return fmt.Sprintf("%s was tried again %s: %s", o.Image, times, strings.Join(slices.Compact(slices.Clone(o.Retries)), "; "))
 }
 
 // interruptedText says in one line what of a plan was finished, and what was not, with as
@@ -113,6 +126,13 @@ func printSummary(p *terminal.Printer, plan *impact.Plan, r *run.Report, took ti
 		if n := r.Count(s); n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", s, n))
 		}
+	}
+	retries := 0
+	for _, o := range r.Outcomes {
+		retries += len(o.Retries)
+	}
+	if retries > 0 {
+		parts = append(parts, count(retries, "build", "builds")+" tried again")
 	}
 	p.Answer("%s in %s%s", strings.Join(parts, ", "), seconds(took.Seconds()), uncertainText("; ", left))
 }

@@ -105,6 +105,9 @@ func (l *watchLog) building(e daemon.Building) {
 
 func (l *watchLog) built(o run.Outcome, cause string) {
 	l.log.Info().Str("image", o.Image).Str("cause", cause).Float64("seconds", o.Duration.Seconds()).Int("ran", o.Ran).Msg(builtText(o))
+	if len(o.Retries) > 0 {
+		l.log.Warn().Str("image", o.Image).Msg(retriesText(o))
+	}
 	if o.Edited {
 		l.log.Info().Str("image", o.Image).Msgf("files of %s were edited while it was built: it is built again", o.Image)
 	}

@@ -50,7 +50,8 @@ type double struct {
 	noList   error                    // what Images fails with
 	builder  bool                     // it is a buildkitd: it holds no images
 	version  string
-	fails    map[string]error // what builds fail with before they begin, by image
+	fails    map[string]error   // what builds fail with before they begin, by image
+	exports  map[string][]error // what exports fail with, one after another, by image
 	entries  []docker.CacheEntry
 }
 
@@ -73,7 +74,7 @@ type span struct {
 func newDouble() *double {
 	return &double{
 		images: map[string]*stored{}, refs: map[string]string{}, cache: map[string]string{}, used: map[string]bool{},
-		active: map[string]int{}, stubborn: map[string]bool{}, lost: make(chan struct{}), late: map[string]chan struct{}{}, fails: map[string]error{}, version: "20.10.24",
+		active: map[string]int{}, stubborn: map[string]bool{}, lost: make(chan struct{}), late: map[string]chan struct{}{}, fails: map[string]error{}, exports: map[string][]error{}, version: "20.10.24",
 	}
 }
 
@@ -163,6 +164,9 @@ func (d *double) build(ctx context.Context, req docker.Request, s *span) (*docke
 			chain = append(chain, made)
 			steps = append(steps, step)
 		}
+	}
+	if err := d.exportFails(s.image); err != nil {
+		return nil, err
 	}
 	export := func() *docker.Result {
 		return d.export(req, chain, impact.Digest(hash(append(config, "config")...)), steps)
@@ -261,6 +265,18 @@ func (d *double) step(ctx context.Context, show docker.ProgressSink, step *docke
 	s.steps = append(s.steps, strings.Join(words, " "))
 	tell()
 	return made, nil
+}
+
+// exportFails is the next fault of an image's export, nil when there is none.
+func (d *double) exportFails(image string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	faults := d.exports[image]
+	if len(faults) == 0 {
+		return nil
+	}
+	d.exports[image] = faults[1:]
+	return faults[0]
 }
 
 // export stores and tags what a build made.

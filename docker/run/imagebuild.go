@@ -51,7 +51,8 @@ func (b *imageBuild) unplannedOf(req docker.Request) unplanned {
 func (b *imageBuild) run(ctx context.Context) Outcome {
 	begun := time.Now()
 	o := Outcome{Image: b.name, Status: Failed, Predicted: b.predicted.Predicted(), State: record.StateDigest(b.state), build: b}
-	res, err := b.build(ctx)
+	res, retries, err := b.buildAgain(ctx)
+	o.Retries = retries
 	o.Duration = time.Since(begun)
 	if err != nil {
 		o.Err = err
@@ -90,7 +91,6 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 		return nil, err
 	}
 	b.unplanned = b.unplannedOf(req)
-	b.given = req
 	b.given = req
 	req.Push = b.of.Push
 	shown := docker.Sinks{b.steps}

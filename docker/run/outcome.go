@@ -34,9 +34,10 @@ type Outcome struct {
 	Because   string // the image whose failure skipped it
 	Result    *docker.Result
 	Duration  time.Duration
-	Ran       int  // steps that were executed
-	Predicted int  // steps that the plan said would be
-	Edited    bool // its files were edited during the build: it is of no state for certain
+	Ran       int      // steps that were executed
+	Predicted int      // steps that the plan said would be
+	Retries   []string // why each try before the last failed: faults that pass (docker.Transient)
+	Edited    bool     // its files were edited during the build: it is of no state for certain
 
 	State impact.Digest // of what was built or could not be (record.StateDigest); "" when nothing was
 
