@@ -93,16 +93,30 @@ func (p program) command(ctx context.Context, args []string) *exec.Cmd {
 // run gives the command's standard output.
 func (p program) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := p.command(ctx, args)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	stdout, err := newAnswer()
+	if err != nil {
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	stderr, err := newAnswer()
+	if err != nil {
+		_, _ = stdout.from.Close(), stdout.to.Close()
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	cmd.Stdout, cmd.Stderr = stdout.to, stderr.to
+	err = cmd.Start()
+	stdout.begin()
+	stderr.begin()
+	if err == nil {
+		err = cmd.Wait()
+	}
+	out, said := stdout.end(), stderr.end()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it did well, and left a child
+	case err == nil:
 		return out, nil
 	}
-	e := &programError{args: args, status: -1, stderr: stderr.String(), err: err}
+	e := &programError{args: args, status: -1, stderr: string(said), err: err}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		e.status = exit.ExitCode()
 	}
