@@ -4,29 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client"
-	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
-	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
-	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto"      // takes file names that are no UTF-8, as buildx does
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // takes file names that are no UTF-8, as buildx does
 )
-
-// builderSchemes are the addresses of a buildkitd that can be dialed.
-var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "ssh"}
-
-func builderEndpoint(address string) (endpoint, error) {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if ok && rest != "" {
-		for _, s := range builderSchemes {
-			if scheme == s {
-				return endpoint{host: address, from: "--builder"}, nil
-			}
-		}
-	}
-	return endpoint{}, fmt.Errorf("builder %q: not an address (docker-container://NAME, tcp://HOST:PORT, unix://PATH)", address)
-}
 
 // link is one gRPC connection to BuildKit. Each build has its own: a kept one
 // fails its first call after the engine was away, and closing it ends the build
@@ -45,20 +27,17 @@ func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
 	l := &link{}
 	var opts []client.ClientOpt
 	address := e.endpoint.host
-	if !e.IsBuilder() {
+	switch {
+	case !e.IsBuilder():
 		address = ""
 		opts = append(opts,
-			client.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-				conn, err := e.hijack(ctx, "/grpc", "h2c", nil)
-				if err != nil {
-					l.lose(err)
-					return nil, err
-				}
-				return &watchedConn{Conn: conn, link: l}, nil
-			}),
+			client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return e.hijack(ctx, "/grpc", "h2c", nil) })),
 			client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
 				return e.hijack(ctx, "/session", proto, meta)
 			}))
+	case e.endpoint.named:
+		address = ""
+		opts = append(opts, client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return e.endpoint.dial(ctx, "", "") })))
 	}
 	c, err := client.New(ctx, address, opts...)
 	if err != nil {
@@ -66,6 +45,18 @@ func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
 	}
 	l.Client = c
 	return l, nil
+}
+
+// watched is a dialer whose connections the link hears of when they are lost.
+func (l *link) watched(dial func(context.Context) (net.Conn, error)) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, _ string) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			l.lose(err)
+			return nil, err
+		}
+		return &watchedConn{Conn: conn, link: l}, nil
+	}
 }
 
 func (l *link) lose(err error) {

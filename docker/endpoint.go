@@ -28,7 +28,7 @@ import (
 type Options struct {
 	Host    string // as DOCKER_HOST
 	Context string // as DOCKER_CONTEXT
-	Builder string // address of a buildkitd, instead of an engine
+	Builder string // address of a buildkitd, or name of a builder, instead of an engine
 
 	// Timeout is how long the engine may take until it begins to answer; 0: AnswersWithin.
 	// A build takes as long as it takes.
@@ -42,27 +42,20 @@ type endpoint struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	url  string // what stands for the host in requests; "" is host itself
 	from string // what chose it: "--host", "DOCKER_HOST", "context x", ""
+
+	named bool // a builder of buildx, whose name is the host
 }
 
 // defaultContext is the name that stands for the environment's own host.
 const defaultContext = "default"
 
 // resolveEndpoint follows docker's own order (cli/command.resolveContextName):
-// what is asked for, DOCKER_HOST, DOCKER_CONTEXT, the configured context. A builder that
-// BUILDX_BUILDER names goes before the environment's, as it does for docker build.
+// what is asked for, DOCKER_HOST, DOCKER_CONTEXT, the configured context.
 func resolveEndpoint(o Options, cfg *configfile.ConfigFile) (endpoint, error) {
 	if o.Host != "" && o.Context != "" {
 		return endpoint{}, errors.New("a host and a context are given: choose one")
 	}
-	builder, err := "", error(nil)
-	if o.Host == "" && o.Context == "" {
-		if builder, err = builderContext(); err != nil {
-			return endpoint{}, err
-		}
-	}
 	switch {
-	case builder != "":
-		return contextEndpoint(builder)
 	case o.Host != "":
 		return hostEndpoint(o.Host, "--host")
 	case o.Context != "":

@@ -64,7 +64,7 @@ func TestEndpoint(t *testing.T) {
 		{name: "BUILDX_BUILDER is a context", env: map[string]string{"BUILDX_BUILDER": "remote", "DOCKER_HOST": "tcp://h:1"}, current: "local", host: "tcp://10.0.0.1:2376", from: "context remote", tls: true},
 		{name: "BUILDX_BUILDER is default", env: map[string]string{"BUILDX_BUILDER": "default", "DOCKER_CONTEXT": "remote"}, current: "local", host: "unix:///var/run/docker.sock", from: "DOCKER_HOST"},
 		{name: "asked for before BUILDX_BUILDER", opts: Options{Host: "tcp://h:1"}, env: map[string]string{"BUILDX_BUILDER": "cloud"}, host: "tcp://h:1", from: "--host"},
-		{name: "BUILDX_BUILDER is no context", env: map[string]string{"BUILDX_BUILDER": "cloud"}, err: "BUILDX_BUILDER=cloud"},
+		{name: "BUILDX_BUILDER is no context", env: map[string]string{"BUILDX_BUILDER": "cloud"}, err: "BUILDX_BUILDER cloud"},
 
 		{name: "both", opts: Options{Host: "unix:///x", Context: "local"}, err: "choose one"},
 		{name: "unknown context", opts: Options{Context: "nosuch"}, err: `docker context "nosuch"`},
@@ -77,7 +77,7 @@ func TestEndpoint(t *testing.T) {
 			for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", builderVariable} {
 				t.Setenv(name, tt.env[name])
 			}
-			ep, err := resolveEndpoint(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
+			ep, _, err := chosen(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v", err)
@@ -127,16 +127,46 @@ func TestTLSFiles(t *testing.T) {
 	}
 }
 
-func TestBuilderAddress(t *testing.T) {
-	for _, address := range []string{"tcp://h:1234", "unix:///run/b.sock", "docker-container://b"} {
-		if ep, err := builderEndpoint(address); err != nil || ep.host != address {
-			t.Errorf("%s: %+v %v", address, ep, err)
+func TestBuilderEndpoint(t *testing.T) {
+	configDir(t)
+	buildx := filepath.Join(config.Dir(), "buildx", "instances")
+	if err := os.MkdirAll(buildx, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(buildx, "cloud"), []byte(`{"Name":"cloud","Driver":"remote","Nodes":[{"Name":"cloud0","Endpoint":"tcp://h:1"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"tcp://h:1234", "unix:///run/b.sock", "docker-container://b", "kube-pod://b"} {
+		if ep, isEngine, err := builderEndpoint(address, "--builder"); err != nil || isEngine || ep.host != address || ep.named {
+			t.Errorf("%s: %+v %v %v", address, ep, isEngine, err)
 		}
 	}
-	for _, address := range []string{"mybuilder", "tcp://", "http://x"} {
-		if _, err := builderEndpoint(address); err == nil {
-			t.Errorf("%s is taken", address)
+	if ep, isEngine, err := builderEndpoint("remote", builderVariable); err != nil || !isEngine || ep.host != "tcp://10.0.0.1:2376" {
+		t.Errorf("a docker context: %+v %v %v", ep, isEngine, err)
+	}
+	for asked, want := range map[string]string{
+		"mybuilder": "--builder mybuilder: no such builder",
+		"cluod":     `did you mean "cloud"?`,
+		"remove":    `did you mean "remote"?`,
+		"tcp://":    "not an address",
+		"http://x":  "not an address",
+		"":          "no such builder",
+		"../cloud":  "no such builder",
+	} {
+		if _, _, err := builderEndpoint(asked, "--builder"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", asked, err, want)
 		}
+	}
+	if ep, _, err := chosen(Options{Host: "tcp://h:1"}, &configfile.ConfigFile{}); err != nil || ep.host != "tcp://h:1" {
+		t.Errorf("a host goes first: %+v %v", ep, err)
+	}
+	t.Setenv(builderVariable, "nosuch")
+	if _, _, err := chosen(Options{}, &configfile.ConfigFile{}); err == nil || !strings.Contains(err.Error(), "BUILDX_BUILDER nosuch: no such builder") {
+		t.Errorf("%v", err)
+	}
+	t.Setenv("BUILDX_CONFIG", t.TempDir())
+	if _, _, err := builderEndpoint("cloud", "--builder"); err == nil {
+		t.Error("a builder of another configuration is taken")
 	}
 }
 
@@ -147,6 +177,7 @@ func TestHint(t *testing.T) {
 		want  string
 	}{
 		{endpoint{host: "unix:///x"}, fs.ErrPermission, "usermod"},
+		{endpoint{host: "cloud", from: builderVariable, named: true}, errors.New("x"), "docker buildx inspect --bootstrap cloud"},
 		{endpoint{host: "ssh://me@h/run/x", from: "DOCKER_HOST"}, errors.New("x"), "ssh me@h docker info"},
 		{endpoint{host: "tcp://h:1", from: "context c"}, errors.New("x"), "--context c"},
 		{endpoint{host: "tcp://h:1", from: "DOCKER_HOST"}, errors.New("x"), "DOCKER_HOST"},

@@ -17,6 +17,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -69,22 +70,32 @@ func Connect(_ context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
 	timeout := cmp.Or(o.Timeout, AnswersWithin)
-	if o.Builder != "" {
-		ep, err := builderEndpoint(o.Builder)
-		if err != nil {
-			return nil, err
-		}
-		return &Engine{endpoint: ep, config: cfg}, nil
-	}
-	ep, err := resolveEndpoint(o, cfg)
+	ep, isEngine, err := chosen(o, cfg)
 	if err != nil {
 		return nil, err
+	}
+	if !isEngine {
+		return &Engine{endpoint: ep, config: cfg}, nil
 	}
 	api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
 	if err != nil {
 		return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
 	}
 	return &Engine{endpoint: ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
+}
+
+// chosen is what builds: the builder or the engine that is asked for, the builder that
+// BUILDX_BUILDER names, which docker build follows, too, or the engine that the docker command
+// talks to.
+func chosen(o Options, cfg *configfile.ConfigFile) (ep endpoint, isEngine bool, err error) {
+	switch named := os.Getenv(builderVariable); {
+	case o.Builder != "":
+		return builderEndpoint(o.Builder, "--builder")
+	case o.Host == "" && o.Context == "" && named != "":
+		return builderEndpoint(named, builderVariable)
+	}
+	ep, err = resolveEndpoint(o, cfg)
+	return ep, true, err
 }
 
 func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration) []client.Opt {
@@ -114,8 +125,11 @@ func (e *Engine) Host() string { return e.endpoint.host }
 func (e *Engine) IsBuilder() bool { return e.api == nil }
 
 // ID names the engine, wherever it is reached from; a builder is named by its
-// address.
+// address or its name.
 func (e *Engine) ID(ctx context.Context) (string, error) {
+	if e.endpoint.named {
+		return "builder " + e.endpoint.host, nil
+	}
 	if e.IsBuilder() {
 		return e.endpoint.host, nil
 	}

@@ -17,10 +17,15 @@ type Unreachable struct {
 	Host  string
 	Cause error
 	Hint  string // the command that cures it, as far as that is known
+
+	builder bool // it is a builder's
 }
 
 // Error implements error.
 func (u *Unreachable) Error() string {
+	if u.builder {
+		return fmt.Sprintf("builder %s cannot be reached: %v", u.Host, u.Cause)
+	}
 	return fmt.Sprintf("docker engine %s cannot be reached: %v", u.Host, u.Cause)
 }
 
@@ -29,7 +34,7 @@ func (u *Unreachable) Unwrap() error { return u.Cause }
 
 // unreachable makes the error, with the hint that fits what chose the host.
 func (ep endpoint) unreachable(cause error) *Unreachable {
-	return &Unreachable{Host: ep.host, Cause: cause, Hint: ep.hint(cause)}
+	return &Unreachable{Host: ep.host, Cause: cause, Hint: ep.hint(cause), builder: ep.named || ep.from == "--builder"}
 }
 
 func (ep endpoint) hint(cause error) string {
@@ -56,7 +61,9 @@ func (ep endpoint) hint(cause error) string {
 		return "docker --context " + impact.ShellWord(name) + " info, or docker context use default"
 	case ep.from == "DOCKER_HOST":
 		return "docker info shows whether DOCKER_HOST is right"
-	case ep.from == "--builder":
+	case ep.named:
+		return "docker buildx inspect --bootstrap " + impact.ShellWord(ep.host)
+	case ep.from == "--builder" || ep.from == builderVariable:
 		return "buildctl --addr " + impact.ShellWord(ep.host) + " debug workers"
 	case scheme != "unix" && scheme != "npipe":
 	case runtime.GOOS == "linux":

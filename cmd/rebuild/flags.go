@@ -57,7 +57,7 @@ func (f *flags) where(p *pflag.FlagSet) {
 	p.StringVarP(&f.place.Host, "host", "H", "", "the engine's socket, as docker's `HOST`")
 	p.StringVar(&f.place.Context, "context", "", "docker's `CONTEXT` to use")
 	p.DurationVar(&f.place.Timeout, "engine-timeout", docker.AnswersWithin, "give up on an engine that does not begin to answer for `TIME`")
-	p.StringVar(&f.place.Builder, "builder", "", "the `ADDRESS` of a buildkitd to use instead of the engine")
+	p.StringVar(&f.place.Builder, "builder", "", "the `BUILDER` to use instead of the engine: a name, or an address")
 }
 
 // which declares which images there are, and which of them are meant, at which tree.

@@ -57,6 +57,10 @@ func (s *Session) Connect(ctx context.Context) error {
 	return nil
 }
 
+// OnBuilder tells whether images are built on a builder that keeps none. The session is
+// connected.
+func (s *Session) OnBuilder() bool { return s.engine.conn.IsBuilder() }
+
 // connect prepares the connection to the engine, and with Asked begins to ask it what it
 // is and holds.
 func (s *Session) connect(ctx context.Context, use Use) error {

@@ -1,0 +1,134 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/docker/buildx/store"
+	"github.com/docker/buildx/util/confutil"
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/connhelper/commandconn"
+	contextstore "github.com/docker/cli/cli/context/store"
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod:// addresses
+	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
+
+	"rebuild/impact"
+)
+
+// builderSchemes are the addresses of a buildkitd that can be dialed.
+var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "kube-pod", "ssh"}
+
+// builderEndpoint is where the builder is that a user names: at its address; the engine of a
+// docker context, which is a builder of that name for buildx, too; or what
+// "docker buildx create" made. from is the flag or the variable that names it.
+func builderEndpoint(asked, from string) (ep endpoint, isEngine bool, err error) {
+	if scheme, rest, ok := strings.Cut(asked, "://"); ok {
+		if rest == "" || !slices.Contains(builderSchemes, scheme) {
+			return endpoint{}, false, &impact.Fault{
+				Cause: fmt.Sprintf("%s %s: not an address (%s)", from, asked, strings.Join(builderSchemes, "://, ")+"://"),
+				Hint:  "docker buildx ls",
+			}
+		}
+		return endpoint{host: asked, from: from}, false, nil
+	}
+	contexts, err := contextNames()
+	if err != nil {
+		return endpoint{}, false, err
+	}
+	if slices.Contains(contexts, asked) {
+		ep, err := contextEndpoint(asked)
+		return ep, true, err
+	}
+	names, err := builderNames()
+	if err != nil {
+		return endpoint{}, false, err
+	}
+	if !slices.Contains(names, strings.ToLower(asked)) { // as buildx spells them (store.ValidateName)
+		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: no such builder%s", from, asked, nearestOf(asked, append(names, contexts...))), Hint: "docker buildx ls"}
+	}
+	buildx, err := buildxCommand()
+	if err != nil {
+		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: a builder is reached by its name through buildx: %v", from, asked, err), Hint: "install docker's buildx plugin, or give the builder's address"}
+	}
+	command := append(buildx, "dial-stdio", "--builder", asked)
+	return endpoint{host: asked, from: from, named: true, dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return commandconn.New(ctx, command[0], command[1:]...) // which outlives ctx
+	}}, false, nil
+}
+
+// contextNames are docker's contexts, the default one with them.
+func contextNames() ([]string, error) {
+	list, err := contextstore.New(config.ContextStoreDir(), contextConfig()).List()
+	if err != nil {
+		return nil, fmt.Errorf("docker contexts: %w", err)
+	}
+	names := []string{defaultContext}
+	for _, m := range list {
+		names = append(names, m.Name)
+	}
+	return names, nil
+}
+
+// builderNames are the builders that "docker buildx create" made, sorted.
+func builderNames() ([]string, error) {
+	dir := os.Getenv("BUILDX_CONFIG")
+	if dir == "" {
+		dir = filepath.Join(config.Dir(), "buildx")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "instances")); errors.Is(err, os.ErrNotExist) {
+		return nil, nil // the store would make the folder
+	}
+	s, err := store.New(confutil.NewConfig(nil, confutil.WithDir(dir)))
+	if err != nil {
+		return nil, fmt.Errorf("buildx's builders: %w", err)
+	}
+	txn, release, err := s.Txn()
+	if err != nil {
+		return nil, fmt.Errorf("buildx's builders: %w", err)
+	}
+	defer release()
+	list, err := txn.List()
+	if err != nil {
+		return nil, fmt.Errorf("buildx's builders: %w", err)
+	}
+	var names []string
+	for _, g := range list {
+		names = append(names, g.Name)
+	}
+	return names, nil
+}
+
+// buildxCommand is buildx as docker's plugin, or else by itself.
+func buildxCommand() ([]string, error) {
+	if exec.Command("docker", "buildx", "version").Run() == nil {
+		return []string{"docker", "buildx"}, nil
+	}
+	alone, err := exec.LookPath("buildx")
+	if err != nil {
+		return nil, errors.New("neither docker buildx nor buildx is there")
+	}
+	return []string{alone}, nil
+}
+
+// nearestOf is the name that one may have meant, worded for the end of a message.
+func nearestOf(name string, known []string) string {
+	best, least := "", max(2, len(name)/3)+1
+	for _, k := range known {
+		if d := levenshtein.Distance(name, k, nil); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
