@@ -80,14 +80,16 @@ func (f *flags) what(cmd *cobra.Command) {
 	f.which(cmd)
 	f.some(cmd)
 	p := cmd.Flags()
+	f.privileges(p)
 	p.Var(&word{&f.said.Since}, "since", "what changed since the merge base of `REV` and HEAD")
 	p.BoolVar(&f.said.NoCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.said.Pull, "pull", false, "ask registries for newer base images")
 }
 
-// privileges declares what builds are given beyond their repository.
+// privileges declares what builds are given beyond their repository, and which definitions
+// outside are read.
 func (f *flags) privileges(p *pflag.FlagSet) {
-	p.StringArrayVar(&f.said.Allow, "allow", nil, "give builds a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
+	p.StringArrayVar(&f.said.Allow, "allow", nil, "allow a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
 }
 
 // some declares which phases are planned, and how many images are built at once.

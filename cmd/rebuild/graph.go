@@ -21,6 +21,7 @@ func graphCommand(p *terminal.Printer) *cobra.Command {
 	}
 	f.where(cmd.Flags())
 	f.which(cmd)
+	f.privileges(cmd.Flags())
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, dot, mermaid, json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("format", f.format, "text", "dot", "mermaid", "json"); err != nil {

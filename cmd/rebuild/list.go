@@ -23,6 +23,7 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 	}
 	f.where(cmd.Flags())
 	f.which(cmd)
+	f.privileges(cmd.Flags())
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")
 	cmd.Flags().BoolVar(&printBake, "print", false, "print a bake file, each image's parents being its contexts")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
