@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,8 +47,30 @@ func (f *flags) open(ctx context.Context, p *terminal.Printer, use session.Use, 
 	if err != nil {
 		return nil, q, err
 	}
-	s, err := session.Open(ctx, f.place, use, session.Options{Warn: p.WarnText})
+	s, err := session.Open(ctx, f.place, use, session.Options{
+		Warn:  p.WarnText,
+		Waits: func() { p.Message("rebuild: waits for the engine ...") },
+	})
 	return s, q, err
+}
+
+// whileLooking is how long a verb that only looks waits for an engine that does not begin to
+// answer. What it asks is an addition to what it says; a busy engine was seen to take 7 s.
+const whileLooking = 10 * time.Second
+
+// looks declares where, for a verb that only looks.
+func (f *flags) looks(p *pflag.FlagSet) {
+	f.where(p)
+	timeout := p.Lookup("engine-timeout")
+	_ = timeout.Value.Set(whileLooking.String()) // a duration is one
+	timeout.DefValue = timeout.Value.String()
+}
+
+// tellGivenUp says what is not known as the engine did not answer.
+func tellGivenUp(p *terminal.Printer, s *session.Session) {
+	if err := s.GaveUp(); err != nil {
+		p.Note("%v; what external base images set is left out", err)
+	}
 }
 
 // where declares what says which definition and which engine.

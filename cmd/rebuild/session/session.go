@@ -30,6 +30,7 @@ type Session struct {
 
 	place  Place
 	warn   func(string)
+	waits  func()
 	caches Caches
 	engine *engine // nil: none is used
 	reads  reads
@@ -47,6 +48,7 @@ const (
 
 // Options are how a session works. The zero value is for one that lives for one plan.
 type Options struct {
+	Waits  func()       // is told, once, when an engine keeps the session waiting; nil: nobody is
 	Warn   func(string) // is told what the user should know; it may be called concurrently; nil: nobody is
 	Caches *Caches      // what was read by sessions before; nil: nothing
 }
@@ -67,9 +69,12 @@ func NewCaches() *Caches {
 // Open opens the repository that the place lies in; a folder outside git serves too.
 // The caller closes the session.
 func Open(ctx context.Context, place Place, use Use, o Options) (*Session, error) {
-	s := &Session{place: place, warn: o.Warn}
+	s := &Session{place: place, warn: o.Warn, waits: o.Waits}
 	if s.warn == nil {
 		s.warn = func(string) {}
+	}
+	if s.waits == nil {
+		s.waits = func() {}
 	}
 	if o.Caches == nil {
 		o.Caches = NewCaches()
