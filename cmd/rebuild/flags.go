@@ -47,10 +47,16 @@ func (f *flags) open(ctx context.Context, p *terminal.Printer, use session.Use, 
 	if err != nil {
 		return nil, q, err
 	}
-	s, err := session.Open(ctx, f.place, use, session.Options{
+	o := session.Options{
 		Warn:  p.WarnText,
 		Waits: func() { p.Message("rebuild: waits for the engine ...") },
-	})
+	}
+	if terminal.IsTerminal(p.Err) { // who waits looks there
+		o.Large = func(path string, size int64) {
+			p.Message("rebuild: reads %s (%.1f GiB) ...", name(path), float64(size)/(1<<30))
+		}
+	}
+	s, err := session.Open(ctx, f.place, use, o)
 	return s, q, err
 }
 
