@@ -68,6 +68,10 @@ type Image struct {
 	// LocalDockerfile says that Dockerfile lies in the tree though the context is remote.
 	LocalDockerfile bool `json:",omitempty"`
 
+	// Unshown says that its Dockerfile lies outside of the repository, and that nobody
+	// allowed that: what it says is not printed. It is no part of what is compared.
+	Unshown bool `json:",omitempty"`
+
 	// Unwanted says that nobody wants it built or judged: it counts only where it is named,
 	// and where others are built on it.
 	Unwanted bool `json:",omitempty"`

@@ -56,7 +56,7 @@ func definition(im Image) Definition {
 	rest := im
 	rest.Name, rest.Tags, rest.Refs, rest.Origin, rest.DerivedOf = "", nil, nil, "", ""
 	rest.Dockerfile, rest.Context, rest.Target, rest.Args, rest.IgnoreArgs = "", "", "", nil, nil
-	rest.OnSuccess, rest.Unwanted, rest.Unpoliced, rest.Apart = "", false, false, ""
+	rest.OnSuccess, rest.Unwanted, rest.Unpoliced, rest.Apart, rest.Unshown = "", false, false, "", false
 	rest.Fault, rest.FaultOfTag = nil, false
 	d.Rest = DigestOf("definition", imageText(rest))
 	return d

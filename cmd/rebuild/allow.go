@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,8 @@ func allowCommand(p *terminal.Printer) *cobra.Command {
 		Short: "allow images what their definitions ask for",
 		Long: `Allow images what their definitions ask for beyond a plain build: files outside of
 the repository, ssh keys, the host's network, devices, and the commands that the daemon
-runs after a build (on_success). It is printed, and noted in your configuration folder for
+runs after a build (on_success). Definitions outside that one of the repository names are
+read only then, too. It is printed, and noted in your configuration folder for
 this repository and this very text: what another commit asks for is asked anew.`,
 	}
 	f.where(cmd.Flags())
@@ -43,7 +45,7 @@ this repository and this very text: what another commit asks for is asked anew.`
 			return s.Keep(revoked(p, before, names))
 		}
 		q.All = q.All || len(names) == 0
-		wanted, err := s.Wanted(ctx, q)
+		wanted, err := s.Wanted(ctx, q, func(a session.Allowance) bool { return !list || before.Has(a) })
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,7 @@ this repository and this very text: what another commit asks for is asked anew.`
 				default:
 					after = after.With(a)
 				}
-				p.Answer("%s  %s  %s", state, name(w.Image), terminal.Plain(a.What()))
+				p.Answer("%s  %s  %s", state, allowedTo(w.Image), terminal.Plain(a.What()))
 			}
 			for _, v := range w.Variables {
 				p.Answer("named    %s  the variable %s goes to its build as a secret", name(w.Image), terminal.Plain(v))
@@ -68,6 +70,9 @@ this repository and this very text: what another commit asks for is asked anew.`
 			p.Answer("nothing is asked for")
 		}
 		if list {
+			if len(wanted) > 0 && wanted[0].Image == "" && slices.ContainsFunc(wanted[0].Asked, func(a session.Allowance) bool { return !before.Has(a) }) {
+				p.Note("what else is asked for is not known before these definitions may be read")
+			}
 			return nil
 		}
 		return s.Keep(after)
@@ -75,15 +80,19 @@ this repository and this very text: what another commit asks for is asked anew.`
 	return cmd
 }
 
+// allowedTo words who is allowed something: an image, or "-" where there is none.
+func allowedTo(image string) string {
+	if image == "" {
+		return "-"
+	}
+	return name(image)
+}
+
 // revoked is a consent without what images were allowed, or without anything.
 func revoked(p *terminal.Printer, c session.Consent, images []string) session.Consent {
 	kept, taken := c.Without(images)
 	for _, a := range taken {
-		of := "-"
-		if a.Image != "" {
-			of = name(a.Image)
-		}
-		p.Answer("revoked  %s  %s", of, terminal.Plain(a.What()))
+		p.Answer("revoked  %s  %s", allowedTo(a.Image), terminal.Plain(a.What()))
 	}
 	if len(taken) == 0 {
 		p.Answer("nothing was allowed")

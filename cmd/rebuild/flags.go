@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,8 +47,36 @@ func (f *flags) open(ctx context.Context, p *terminal.Printer, use session.Use, 
 	if err != nil {
 		return nil, q, err
 	}
-	s, err := session.Open(ctx, f.place, use, session.Options{Warn: p.WarnText})
+	o := session.Options{
+		Warn:  p.WarnText,
+		Waits: func() { p.Message("rebuild: waits for the engine ...") },
+	}
+	if terminal.IsTerminal(p.Err) { // who waits looks there
+		o.Large = func(path string, size int64) {
+			p.Message("rebuild: reads %s (%.1f GiB) ...", name(path), float64(size)/(1<<30))
+		}
+	}
+	s, err := session.Open(ctx, f.place, use, o)
 	return s, q, err
+}
+
+// whileLooking is how long a verb that only looks waits for an engine that does not begin to
+// answer. What it asks is an addition to what it says; a busy engine was seen to take 7 s.
+const whileLooking = 10 * time.Second
+
+// looks declares where, for a verb that only looks.
+func (f *flags) looks(p *pflag.FlagSet) {
+	f.where(p)
+	timeout := p.Lookup("engine-timeout")
+	_ = timeout.Value.Set(whileLooking.String()) // a duration is one
+	timeout.DefValue = timeout.Value.String()
+}
+
+// tellGivenUp says what is not known as the engine did not answer.
+func tellGivenUp(p *terminal.Printer, s *session.Session) {
+	if err := s.GaveUp(); err != nil {
+		p.Note("%v; what external base images set is left out", err)
+	}
 }
 
 // where declares what says which definition and which engine.
@@ -80,14 +109,16 @@ func (f *flags) what(cmd *cobra.Command) {
 	f.which(cmd)
 	f.some(cmd)
 	p := cmd.Flags()
+	f.privileges(p)
 	p.Var(&word{&f.said.Since}, "since", "what changed since the merge base of `REV` and HEAD")
 	p.BoolVar(&f.said.NoCache, "no-cache", false, "rebuild the images without BuildKit's cache")
 	p.BoolVar(&f.said.Pull, "pull", false, "ask registries for newer base images")
 }
 
-// privileges declares what builds are given beyond their repository.
+// privileges declares what builds are given beyond their repository, and which definitions
+// outside are read.
 func (f *flags) privileges(p *pflag.FlagSet) {
-	p.StringArrayVar(&f.said.Allow, "allow", nil, "give builds a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
+	p.StringArrayVar(&f.said.Allow, "allow", nil, "allow a `PRIVILEGE`, as in bake (fs.read=PATH, network.host, ssh)")
 }
 
 // some declares which phases are planned, and how many images are built at once.

@@ -19,8 +19,9 @@ func graphCommand(p *terminal.Printer) *cobra.Command {
 		Short: "print which image is built on which",
 		Args:  cobra.ArbitraryArgs,
 	}
-	f.where(cmd.Flags())
+	f.looks(cmd.Flags())
 	f.which(cmd)
+	f.privileges(cmd.Flags())
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, dot, mermaid, json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("format", f.format, "text", "dot", "mermaid", "json"); err != nil {
@@ -35,6 +36,7 @@ func graphCommand(p *terminal.Printer) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		tellGivenUp(p, s)
 		return printGraph(p, f.format, newImageGraph(g))
 	}
 	return cmd

@@ -21,8 +21,9 @@ func listCommand(p *terminal.Printer) *cobra.Command {
   rebuild list --print | docker buildx bake -f -   build with bake, in order`,
 		Args: cobra.ArbitraryArgs,
 	}
-	f.where(cmd.Flags())
+	f.looks(cmd.Flags())
 	f.which(cmd)
+	f.privileges(cmd.Flags())
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")
 	cmd.Flags().BoolVar(&printBake, "print", false, "print a bake file, each image's parents being its contexts")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -39,6 +40,7 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		tellGivenUp(p, s)
 		if printBake {
 			text, err := s.BakeFile(ctx, q, g)
 			if err != nil {

@@ -25,7 +25,7 @@ exit code is 2 when something that would be rebuilt cannot be built.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runPlan(cmd.Context(), p, f, args) },
 	}
-	f.where(cmd.Flags())
+	f.looks(cmd.Flags())
 	f.what(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text or json")
 	return cmd

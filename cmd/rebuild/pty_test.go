@@ -99,3 +99,92 @@ func TestPtyRun(t *testing.T) {
 		t.Errorf("at the end the screen shows\n%s", got)
 	}
 }
+
+// waitForScreen waits until the screen shows a text.
+func waitForScreen(t *testing.T, s *screentest.Screen, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.Text(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the screen shows\n%s", s.Text())
+		}
+	}
+}
+
+// Whoever is asked for consent gives it by y or yes; all else is a no, and Ctrl-C ends the run.
+func TestPtyConsent(t *testing.T) {
+	e := enginetest.Connect(t)
+	prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
+	t.Cleanup(func() { removeTags(t, e, prefix) })
+	outside := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	if err := os.WriteFile(filepath.Join(outside, "file"), []byte(prefix), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		keys string
+		want int
+		says string
+	}{
+		"yes":     {"y\n", exitOK, "app  built"},
+		"in full": {"YES\n", exitOK, "app  built"},
+		"no":      {"n\n", exitFailed, "takes what nobody allowed"},
+		"nothing": {"\n", exitFailed, "takes what nobody allowed"},
+		"garbage": {"\x1b[Ayes please \x00\xff\n", exitFailed, "takes what nobody allowed"},
+		"the end": {"\x04", exitFailed, "takes what nobody allowed"}, // Ctrl-D
+		"Ctrl-C":  {"\x03", exitInterrupted, "rebuild: interrupted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range map[string]string{
+				"rebuild.yaml": fmt.Sprintf("images:\n  app: {contexts: {home: %q}, tags: [%s/app]}\n", outside, prefix),
+				"Dockerfile":   "FROM scratch\nCOPY --from=home file /\n",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			keys, s, ended := onPty(t, dir, 200)
+			waitForScreen(t, s, "[y/N]")
+			if want := "app asks for fs.read=" + outside + " (rebuild.yaml)"; !strings.Contains(s.Text(), want) {
+				t.Errorf("the screen shows\n%s", s.Text())
+			}
+			if _, err := io.WriteString(keys, c.keys); err != nil {
+				t.Fatal(err)
+			}
+			if code := ended(); code != c.want {
+				t.Errorf("exit %d, want %d", code, c.want)
+			}
+			if !strings.Contains(s.Text(), c.says) {
+				t.Errorf("the screen shows\n%s", s.Text())
+			}
+			// What is allowed to one run is not noted.
+			if left, _ := os.ReadDir(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "rebuild")); len(left) > 0 {
+				t.Errorf("%v is noted", left)
+			}
+		})
+	}
+}
+
+// A file that takes long to read is told of, to whoever looks on.
+func TestPtyLargeFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "no-engine.sock"))
+	for file, text := range map[string]string{"rebuild.yaml": "images: {app: {tags: [app]}}\n", "Dockerfile": "FROM scratch\nCOPY big /\n", "big": ""} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Truncate(filepath.Join(dir, "big"), 1<<50); err != nil { // nobody waits for its end
+		t.Skip(err)
+	}
+	keys, s, ended := onPty(t, dir, 80, "plan")
+	waitForScreen(t, s, "rebuild: reads big (1048576.0 GiB) ...")
+	if _, err := keys.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	if code := ended(); code != exitInterrupted {
+		t.Errorf("exit %d", code)
+	}
+}

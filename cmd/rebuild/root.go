@@ -127,7 +127,6 @@ func flagHint(cmd *cobra.Command, err error) string {
 
 func runFlags(f *flags, cmd *cobra.Command) {
 	set := cmd.Flags()
-	f.privileges(set)
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and build nothing")
 	set.BoolVar(&f.said.Push, "push", false, "push the images that were built")
 	set.BoolVar(&f.said.FailFast, "fail-fast", false, "stop at the first image that fails")

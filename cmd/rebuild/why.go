@@ -22,7 +22,7 @@ Without IMAGE, of each image that is rebuilt.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return runWhy(cmd.Context(), p, f, args) },
 	}
-	f.where(cmd.Flags())
+	f.looks(cmd.Flags())
 	f.what(cmd)
 	return cmd
 }

@@ -50,6 +50,12 @@ type Options struct {
 	// safefile.Read.
 	Read func(path string) ([]byte, error)
 
+	// Allowed gives the privileges that the user gave the definitions of this repository, in
+	// the grammar of Privileges; nil gives none. It is asked when one of them names a file
+	// outside of the repository: what the user did not name is not read as a definition
+	// without "fs.read=PATH", and is an *OutsideError.
+	Allowed func() ([]string, error)
+
 	// Set are overrides as bake's --set takes them: "app.args.X=y".
 	Set []string
 

@@ -65,6 +65,10 @@ func mayBuild(src source) bool { return buildWord.Match(src.data) || refersToOth
 
 // composeFiles reads the files that COMPOSE_FILE lists.
 func composeFiles(ctx context.Context, r *reader, dir, list string, env *environment) ([]source, error) {
+	by := path.Join(dir, ".env")
+	if _, ok := env.lookup("COMPOSE_FILE"); ok {
+		by = ""
+	}
 	sep, ok := env.value("COMPOSE_PATH_SEPARATOR")
 	if !ok || sep == "" {
 		sep = ":"
@@ -74,9 +78,9 @@ func composeFiles(ctx context.Context, r *reader, dir, list string, env *environ
 	}
 	var files []source
 	for name := range strings.SplitSeq(list, sep) {
-		src, err := r.listed(ctx, dir, name, "COMPOSE_FILE")
+		src, err := r.listed(ctx, dir, name, "COMPOSE_FILE", by)
 		if err != nil {
-			return nil, err
+			return nil, namedAt(err, by, 0)
 		}
 		files = append(files, src)
 	}

@@ -165,6 +165,7 @@ func together(names []string) [][]string {
 func (s *search) attempt(ctx context.Context, all *survey, kind kind, files []string) (candidate, error) {
 	r := *s.reader // what is only tried has no part in the catalog
 	r.names, r.left = nil, nil
+	r.heard = true // it may be a file of the repository that names them
 	var sources []source
 	for _, name := range files {
 		src, ok, err := r.try(ctx, name)

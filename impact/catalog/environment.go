@@ -37,6 +37,7 @@ func composeEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 		if err != nil {
 			return nil, err
 		}
+		r.name(at)
 		src, ok, err := r.tryEnvFile(ctx, at)
 		if err != nil {
 			return nil, err

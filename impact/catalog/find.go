@@ -77,7 +77,7 @@ func (f *finding) readNamed(ctx context.Context, r *reader, opt Options) error {
 		}
 		src, ok, err := r.try(ctx, name)
 		if err != nil {
-			return err
+			return namedAt(err, f.doc.path, d.line)
 		}
 		if !ok {
 			return &impact.Fault{Path: f.doc.path, Line: d.line, Cause: "definitions: no file " + name}
@@ -142,6 +142,7 @@ func findNamed(ctx context.Context, r *reader, dir string, opt Options) (*findin
 		if err != nil {
 			return nil, err
 		}
+		r.name(name)
 		src, err := r.open(ctx, name)
 		if err != nil {
 			return nil, err

@@ -75,7 +75,7 @@ func (p *project) resolveEnvironment(ctx context.Context, r *reader, name string
 		at := p.mirror.model(file.Path)
 		src, ok, err := r.tryEnvFile(ctx, at)
 		if err != nil {
-			return err
+			return namedAt(err, p.places[name].path, p.places[name].line)
 		}
 		if !ok {
 			if file.Required {

@@ -16,15 +16,25 @@ import (
 )
 
 // mirror is where compose-go finds files. It reads those that a compose file
-// includes or extends from the disk, by itself; the tree may be a commit. So what
-// it may ask for is written to a temporary folder, under the same path, and
-// without such files there is no folder: then paths are only names.
+// includes or extends from the disk, by itself; the tree may be a commit, and not
+// every file outside of it may be read. So what it may ask for is written to a
+// temporary folder, under the same path, and each path passes casts before it is
+// opened. Without such files there is no folder: then paths are only names.
 type mirror struct {
 	paths  paths
 	prefix string // temporary folder; "" when nothing is written
 	volume string // of the root on Windows
 	root   string // the tree's root below prefix, with slashes
+
+	dir     string // temporary folder that prefix lies in
+	levels  int    // folders between the two
+	lacking bool   // what was asked for needs a folder, or more levels
+	climbed int    // levels that project_directory led up in all, since the last load began
 }
+
+// manyLevels is how many ".." are followed: more than the longest path of a folder has
+// that somebody keeps by hand, and few enough to be made in a moment.
+const manyLevels = 128
 
 // unrooted stands for the root of a tree that is nowhere.
 const unrooted = "/-"
@@ -48,14 +58,18 @@ func (m *mirror) open() error {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return err
 	}
-	m.prefix = filepath.ToSlash(dir)
+	m.dir = filepath.ToSlash(dir)
+	m.prefix = path.Join(m.dir, strings.Repeat("_/", m.levels))
+	m.lacking = false
 	return nil
 }
 
+// close removes the folder; its paths are still understood.
 func (m *mirror) close() {
-	if m.prefix != "" {
-		os.RemoveAll(filepath.FromSlash(m.prefix))
+	if m.dir != "" {
+		os.RemoveAll(filepath.FromSlash(m.dir))
 	}
+	m.dir = ""
 }
 
 // host is the path under which compose-go knows a path of the model.
@@ -143,7 +157,7 @@ func (m *mirror) put(ctx context.Context, r *reader, src source, dir string) err
 				err = m.fetch(ctx, r, at, dir)
 			}
 			if err != nil {
-				return err
+				return namedAt(err, src.path, ref.line)
 			}
 		}
 	}
@@ -169,8 +183,8 @@ func (m *mirror) putDotenv(ctx context.Context, r *reader, dir string) error {
 }
 
 // supply puts the file that compose-go did not find, and tells whether there was
-// one.
-func (m *mirror) supply(ctx context.Context, r *reader, err error, dir string) (bool, error) {
+// one. by is the file that began it.
+func (m *mirror) supply(ctx context.Context, r *reader, err error, dir, by string) (bool, error) {
 	var absent *fs.PathError
 	if m.prefix == "" || !errors.As(err, &absent) || !errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -181,7 +195,7 @@ func (m *mirror) supply(ctx context.Context, r *reader, err error, dir string) (
 	}
 	src, ok, err := r.try(ctx, name)
 	if err != nil {
-		return false, err
+		return false, namedAt(err, by, 0)
 	}
 	if !ok {
 		return false, missing(&impact.Fault{Path: name, Cause: "no such file, but a compose file refers to it"})
@@ -193,6 +207,7 @@ func (m *mirror) supply(ctx context.Context, r *reader, err error, dir string) (
 type fileReference struct {
 	path   string
 	folder bool // whose .env file counts
+	line   int
 }
 
 // references lists the files that a compose file includes or extends.
@@ -227,12 +242,12 @@ func scalars(n *yaml.Node, folder bool) []fileReference {
 	}
 	n = dealias(n)
 	if n.Kind == yaml.ScalarNode && n.Value != "" {
-		return []fileReference{{n.Value, folder}}
+		return []fileReference{{n.Value, folder, n.Line}}
 	}
 	var refs []fileReference
 	for _, item := range items(n) {
 		if item = dealias(item); item.Kind == yaml.ScalarNode {
-			refs = append(refs, fileReference{item.Value, folder})
+			refs = append(refs, fileReference{item.Value, folder, item.Line})
 		}
 	}
 	return refs

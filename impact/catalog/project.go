@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -59,24 +60,30 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, env
 		p.locate(src)
 	}
 	defer p.mirror.close()
-	if slices.ContainsFunc(files, refersToOthers) {
-		if err := p.mirror.open(); err != nil {
-			return nil, fmt.Errorf("compose files of %s: %w", dir, err)
-		}
-		for _, src := range files {
-			if err := p.mirror.put(ctx, r, src, dir); err != nil {
+	p.mirror.lacking = slices.ContainsFunc(files, refersToOthers)
+	for {
+		if p.mirror.lacking {
+			if err := p.mirrored(ctx, r, dir); err != nil {
 				return nil, err
 			}
 		}
-	}
-	for {
-		if err := p.load(ctx, r, dir); err == nil {
-			break
-		} else if more, failed := p.mirror.supply(ctx, r, err, dir); failed != nil {
-			return nil, failed
-		} else if !more {
-			return nil, p.fault(err)
+		err := p.load(ctx, r, dir)
+		var outside *OutsideError
+		switch {
+		case err == nil:
+		case p.mirror.lacking:
+			continue
+		case errors.As(err, &outside):
+			return nil, namedAt(outside, p.path, 0)
+		default:
+			if more, failed := p.mirror.supply(ctx, r, err, dir, p.path); failed != nil {
+				return nil, failed
+			} else if !more {
+				return nil, p.fault(err)
+			}
+			continue
 		}
+		break
 	}
 	for _, name := range r.names[before:] { // for the places of their services
 		if src, ok, err := r.try(ctx, name); err == nil && ok && path.Base(name) != ".env" {
@@ -84,6 +91,21 @@ func readProject(ctx context.Context, r *reader, files []source, dir string, env
 		}
 	}
 	return p, nil
+}
+
+// mirrored puts the files of a project, and what they name in plain words, where compose-go
+// finds them.
+func (p *project) mirrored(ctx context.Context, r *reader, dir string) error {
+	p.mirror.close()
+	if err := p.mirror.open(); err != nil {
+		return fmt.Errorf("compose files of %s: %w", dir, err)
+	}
+	for _, src := range p.sources {
+		if err := p.mirror.put(ctx, r, src, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func refersToOthers(src source) bool { return len(references(src.data)) > 0 || mentionsOthers(src) }
@@ -109,10 +131,13 @@ func (p *project) load(ctx context.Context, r *reader, dir string) error {
 		}
 	}
 	missing := map[string]bool{}
+	casts := p.mirror.casts(ctx, r, dir)
 	options := func(o *loader.Options) {
 		o.SkipValidation, o.SkipNormalization, o.SkipConsistencyCheck = true, true, true
 		o.SkipResolveEnvironment, o.SkipResolveLabels = true, true
 		o.Profiles = []string{"*"}
+		o.Interpolate.TypeCastMapping = maps.Clone(o.Interpolate.TypeCastMapping) // it is everybody's
+		maps.Copy(o.Interpolate.TypeCastMapping, casts)
 		o.Interpolate.Substitute = func(text string, lookup template.Mapping) (string, error) { return substitute(text, lookup, missing) }
 		o.SetProjectName(p.nameFor(dir, environment))
 	}

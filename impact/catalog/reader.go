@@ -30,6 +30,7 @@ type reader struct {
 	paths paths
 	names []string
 	left  []string // what of the files is not taken, in words
+	outside
 }
 
 // open reads a definition that must be there.
@@ -41,11 +42,15 @@ func (r *reader) open(ctx context.Context, name string) (source, error) {
 	return src, err
 }
 
-// listed reads a file that a variable lists; its name counts from dir.
-func (r *reader) listed(ctx context.Context, dir, name, variable string) (source, error) {
+// listed reads a file that a variable lists; its name counts from dir. The variable is the
+// user's, or by is the file of the repository that sets it.
+func (r *reader) listed(ctx context.Context, dir, name, variable, by string) (source, error) {
 	at, err := r.paths.resolve(dir, name)
 	if err != nil {
 		return source{}, err
+	}
+	if by == "" {
+		r.name(at)
 	}
 	src, ok, err := r.try(ctx, at)
 	if err == nil && !ok {
@@ -71,7 +76,13 @@ func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 		return source{}, false, nil
 	case err != nil:
 		return source{}, false, fmt.Errorf("definition %s: %w", name, err)
-	case len(data) > maxDefinition:
+	}
+	if !isAbs(name) {
+		r.heard = true
+	} else if err := r.granted(name, r.paths); err != nil {
+		return source{}, false, err
+	}
+	if len(data) > maxDefinition {
 		return source{}, false, &impact.Fault{Path: name, Cause: fmt.Sprintf("definition is larger than %d MiB", maxDefinition>>20)}
 	}
 	r.remember(name)

@@ -38,7 +38,7 @@ func newSearch(files Files, opt Options) (*search, error) {
 	if opt.Read == nil {
 		opt.Read = func(name string) ([]byte, error) { return safefile.Read(name, safefile.Text) }
 	}
-	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root)}
+	r := &reader{files: files, read: opt.Read, paths: newPaths(opt.Root), outside: outside{allowed: opt.Allowed}}
 	dir, err := r.paths.resolve(".", opt.Dir)
 	if err != nil || isAbs(dir) {
 		return nil, &impact.Fault{Cause: "folder " + opt.Dir + " is not in the tree"}

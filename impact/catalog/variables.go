@@ -61,7 +61,7 @@ func namedByEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 		if name == "" {
 			continue
 		}
-		src, err := r.listed(ctx, dir, name, bakeFileVariable)
+		src, err := r.listed(ctx, dir, name, bakeFileVariable, "")
 		if err != nil {
 			return nil, err
 		}

@@ -188,6 +188,7 @@ func normalConfig(image any) ([]byte, error) {
 type dockerfile struct {
 	path     string // in the tree, or the name of an inline one
 	inline   bool
+	unshown  bool // as impact.Image.Unshown
 	text     []byte
 	given    []byte // to BuildKit instead of the text, line for line; nil: the text
 	stages   []stageStart
@@ -209,7 +210,7 @@ func (d dockerfile) bytes() []byte {
 }
 
 func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) (dockerfile, error) {
-	src := dockerfile{path: im.DockerfileName(), inline: im.Inline != "", text: []byte(im.Inline)}
+	src := dockerfile{path: im.DockerfileName(), inline: im.Inline != "", unshown: im.Unshown, text: []byte(im.Inline)}
 	if im.Inline == "" {
 		text, err := readEither(ctx, im.Dockerfile, read)
 		if err != nil {
@@ -218,7 +219,7 @@ func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) 
 		src.text = text
 	}
 	for _, s := range im.Substitute {
-		if !strings.Contains(string(src.text), s.Old) {
+		if !strings.Contains(string(src.text), s.Old) && !src.unshown {
 			src.warnings = append(src.warnings, fmt.Sprintf("%s: image %s: nothing to substitute: the text %q is not there", src.path, im.Name, s.Old))
 		}
 		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
@@ -286,11 +287,13 @@ func isLinked(n *parser.Node) bool {
 // stage is the name of the stage that a line lies in.
 func (d dockerfile) stage(line int) string {
 	name := ""
-	for _, s := range d.stages {
+	for i, s := range d.stages {
 		if s.line > line {
 			break
 		}
-		name = s.name
+		if name = s.name; d.unshown {
+			name = fmt.Sprintf("stage-%d", i)
+		}
 	}
 	return name
 }

@@ -30,7 +30,7 @@ func faultOf(im impact.Image, err error) error {
 	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
 		f.Line = at.Locations[0][0].Start.Line
 	}
-	if f.Line > 0 && path.IsAbs(im.Dockerfile) {
+	if f.Line > 0 && im.Unshown {
 		f.Cause, f.Hint = unshown, ""
 	}
 	return f

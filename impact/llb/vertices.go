@@ -87,7 +87,9 @@ func describe(l *impact.Layer, def *pb.Definition, dgst string, src dockerfile) 
 		first, last := loc.Ranges[0], loc.Ranges[len(loc.Ranges)-1]
 		l.Line = int(first.Start.Line)
 		l.Stage, l.Link = src.stage(l.Line), src.linked[l.Line]
-		l.Instruction = src.instruction(l.Line, int(last.End.Line))
+		if l.Instruction = src.instruction(l.Line, int(last.End.Line)); src.unshown {
+			l.Instruction = firstWord(l.Instruction)
+		}
 		return
 	}
 }

@@ -30,6 +30,8 @@ type disk struct {
 
 	sparse *sparse // what a sparse checkout leaves out; nil: nothing
 
+	large func(path string, size int64) // as Options.Large
+
 	folders table[string, []*entry]
 	read    foldersRead
 }
@@ -190,6 +192,9 @@ func (d *disk) hash(ctx context.Context, path string, st stat) (digest impact.Di
 		return "", false, err
 	}
 	defer f.Close()
+	if d.large != nil && st.size >= LargeFile {
+		d.large(path, st.size)
+	}
 	h := d.format.header(st.size)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)

@@ -79,9 +79,15 @@ func (e *programError) Unwrap() error { return e.err }
 // plan ends within a second, so it must be well below that.
 const lingers = 300 * time.Millisecond
 
+// withoutCommands keep git from running what the repository's own configuration names,
+// where its answer needs none of it: a file system monitor, whose word is not taken (the
+// disk is looked at), and a remote that is a command (git-remote-ext), to which a partial
+// clone would turn for what it lacks. A clone brings no configuration, an archive may.
+var withoutCommands = []string{"-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"}
+
 // command prepares a command that is killed with its children when ctx ends.
 func (p program) command(ctx context.Context, args []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "git", slices.Concat(p.repo, args)...)
+	cmd := exec.CommandContext(ctx, "git", slices.Concat(p.repo, withoutCommands, args)...)
 	cmd.Dir = p.dir
 	cmd.Env = append(environ(), p.env...)
 	cmd.Cancel = func() error { return killSession(cmd.Process) }

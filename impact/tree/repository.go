@@ -80,6 +80,9 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 		r.CommonDir = filepath.Join(dir, r.CommonDir)
 	}
 	r.Prefix = path.Clean(lines[3])
+	if err := r.elsewhere(dir); err != nil {
+		return nil, err
+	}
 	if r.format, err = formatOf(r.config.get("extensions.objectformat")); err != nil {
 		return nil, fmt.Errorf("repository %s: %w", r.Root, err)
 	}
@@ -116,6 +119,44 @@ func openError(dir string, err error) error {
 		return &impact.Fault{Path: dir, Cause: "the repository belongs to another user", Hint: "git config --global --add safe.directory " + impact.ShellWord(dir)}
 	}
 	return fmt.Errorf("%s: %w", dir, err)
+}
+
+// elsewhere refuses a repository that was found by way of configuration which may be a
+// stranger's. Files of a clone can be a bare repository: in its folder git takes its
+// configuration for the user's own (safe.bareRepository), with programs to run. And a
+// configuration can name any folder as the working tree, the user's home say, all of which
+// would count as the repository.
+func (r *Repository) elsewhere(dir string) error {
+	at := gitAbove(dir)
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	above := ""
+	if at != "" {
+		if above, err = filepath.EvalSymlinks(filepath.Dir(at)); err != nil {
+			return err
+		}
+	}
+	if at != "" && encloses(r.GitDir, real) && !encloses(filepath.Join(above, ".git"), r.GitDir) {
+		return &impact.Fault{
+			Path: r.GitDir, Cause: "it is a repository among the files of " + above + ", whose configuration may have come with them",
+			Hint: "rebuild -C " + impact.ShellWord(above) + ", or clone it to a folder of its own",
+		}
+	}
+	if r.Bare || encloses(r.Root, real) && (at == "" || encloses(above, r.Root)) {
+		return nil
+	}
+	return &impact.Fault{
+		Path: filepath.Join(r.CommonDir, "config"), Cause: "core.worktree names " + r.Root + " as the working tree, and that lies elsewhere",
+		Hint: "git -C " + impact.ShellWord(dir) + " config --unset core.worktree",
+	}
+}
+
+// encloses tells whether a path is a folder or lies in it.
+func encloses(dir, name string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 // gitAbove is the nearest .git in a folder or above it, "" where there is none: git does not

@@ -20,7 +20,15 @@ type Options struct {
 	View     View
 	CacheDir string     // where the stat cache is kept; "": nowhere
 	Index    *IndexMemo // shared with other working trees of the repository; may be nil
+
+	// Large is told of a file of at least LargeFile bytes before it is read for its digest;
+	// it may be called concurrently, and may be nil.
+	Large func(path string, size int64)
 }
+
+// LargeFile is the size from which a file's digest takes long enough to be told of: about
+// a second and a half a GiB.
+const LargeFile = 1 << 30
 
 // Worktree is the tree of what lies on the disk. What it has seen once it does not
 // look at again: a later moment needs another Worktree.
@@ -41,13 +49,13 @@ func Folder(dir string, opt Options) (*Worktree, error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, err
 	}
-	return newWorktree(root, "", sha1Format, opt.CacheDir), nil
+	return newWorktree(root, "", sha1Format, opt), nil
 }
 
 // Worktree gives the tree of the repository's working tree as it is now.
 func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, error) {
 	state, _ := relative(r.Root, r.StateDir())
-	w := newWorktree(r.Root, state, r.format, opt.CacheDir)
+	w := newWorktree(r.Root, state, r.format, opt)
 	ix, err := readIndex(ctx, r, opt.Index, w.cache.moment)
 	if err != nil {
 		return nil, err
@@ -80,18 +88,18 @@ func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, erro
 	return w, nil
 }
 
-func newWorktree(root, state string, f format, cacheDir string) *Worktree {
+func newWorktree(root, state string, f format, opt Options) *Worktree {
 	// One cache a working tree: linked ones share the folder.
 	name := sha256.Sum256([]byte(root))
-	cache := loadStatCache(cacheDir, "stat-"+hex.EncodeToString(name[:8]), root+"\x00"+f.name, f)
-	d := &disk{root: root, state: state, format: f, cache: cache}
+	cache := loadStatCache(opt.CacheDir, "stat-"+hex.EncodeToString(name[:8]), root+"\x00"+f.name, f)
+	d := &disk{root: root, state: state, format: f, cache: cache, large: opt.Large}
 	return &Worktree{
 		disk:  d,
 		cache: cache,
 		reader: reader{
 			root:    root,
 			src:     d,
-			outside: &disk{format: f, cache: cache},
+			outside: &disk{format: f, cache: cache, large: opt.Large},
 			content: func(ctx context.Context, e *entry) ([]byte, error) {
 				if e.id != "" {
 					return d.sparse.content(ctx, e)

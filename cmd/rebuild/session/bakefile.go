@@ -45,6 +45,9 @@ func (s *Session) BakeFile(ctx context.Context, q Query, g *Graph) ([]byte, erro
 		}
 		target := catalog.BakeTarget{Image: im, Parents: p.parents(im.Name)}
 		if len(im.Substitute) > 0 {
+			if im.Unshown {
+				return nil, &impact.Fault{Path: im.Dockerfile, Cause: "it lies outside of the repository, and what it says is not printed before that was allowed", Hint: "rebuild allow " + impact.ShellWord(im.Name)}
+			}
 			text, err := llb.Text(ctx, im, t.ReadFile)
 			if err != nil {
 				return nil, err

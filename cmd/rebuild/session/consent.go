@@ -30,7 +30,7 @@ type Consent struct {
 // Allowance is one thing that is allowed: a privilege of an image's build (see
 // catalog.Privileges), or a command that the daemon runs after it (on_success).
 type Allowance struct {
-	Image     string        `json:"image"` // "": a build script that the user recorded
+	Image     string        `json:"image"` // "": of a privilege, the definitions; of a command, a build script that was recorded
 	Privilege string        `json:"privilege,omitempty"`
 	Command   string        `json:"command,omitempty"`
 	Digest    impact.Digest `json:"digest"` // of the above: a file that was edited allows nothing
@@ -144,7 +144,7 @@ func (c Consent) Without(images []string) (kept Consent, taken []Allowance) {
 	return kept, taken
 }
 
-// privileges are those that the user gave an image.
+// privileges are those that the user gave an image; "" is the definitions themselves.
 func (c Consent) privileges(image string) []string {
 	var list []string
 	for _, a := range c.Allowed {
@@ -162,19 +162,25 @@ func (c Consent) AllowsCommand(image, command string) bool {
 
 // Wanted is what the definition of an image asks for, whether it is allowed or not.
 type Wanted struct {
-	Image     string
+	Image     string // "": the definitions, to be read
 	Asked     []Allowance
 	Variables []string // of the environment, handed to the build as secrets: named, not asked for
 }
 
-// Wanted lists what the definitions ask for of the images that a query means.
-func (s *Session) Wanted(ctx context.Context, q Query) ([]Wanted, error) {
+// Wanted lists what the definitions ask for of the images that a query means. What they
+// name outside of the repository is read as far as may tells; what it would define is
+// not known then.
+func (s *Session) Wanted(ctx context.Context, q Query, may func(Allowance) bool) ([]Wanted, error) {
 	t, _, err := s.target(ctx, q, tree.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	cat, err := s.catalog(ctx, q, t, false)
-	if err != nil {
+	definitions, cat, err := s.wantedDefinitions(ctx, q, t, may)
+	var outside *catalog.OutsideError
+	switch {
+	case errors.As(err, &outside):
+		return []Wanted{definitions}, nil
+	case err != nil:
 		return nil, err
 	}
 	names, err := catalog.Select(cat, q.Images, q.All)
@@ -182,6 +188,9 @@ func (s *Session) Wanted(ctx context.Context, q Query) ([]Wanted, error) {
 		return nil, err
 	}
 	var list []Wanted
+	if len(definitions.Asked) > 0 {
+		list = append(list, definitions)
+	}
 	for _, im := range cat.Images {
 		if !slices.Contains(names, im.Name) {
 			continue
@@ -202,6 +211,42 @@ func (s *Session) Wanted(ctx context.Context, q Query) ([]Wanted, error) {
 		}
 	}
 	return list, nil
+}
+
+// wantedDefinitions reads the catalog, and gives the files outside of the repository that
+// are named for that. The first that may not be read is its *catalog.OutsideError.
+func (s *Session) wantedDefinitions(ctx context.Context, q Query, t tree.Tree, may func(Allowance) bool) (w Wanted, cat impact.Catalog, err error) {
+	var given []string
+	for {
+		cat, err = s.catalogWith(ctx, q, t, false, func() ([]string, error) { return given, nil })
+		var outside *catalog.OutsideError
+		if !errors.As(err, &outside) {
+			return w, cat, err
+		}
+		a := newAllowance("", outside.Privilege(), "")
+		w.Asked = append(w.Asked, a)
+		if !may(a) {
+			return w, cat, err
+		}
+		given = append(given, a.Privilege)
+	}
+}
+
+// given are the privileges that an image has, or the definitions by the name "": what the
+// query gives, and what the user noted.
+func (s *Session) given(q Query, image string) ([]string, error) {
+	c, err := s.Consent()
+	if err != nil {
+		return nil, err
+	}
+	given := slices.Concat(q.Allow, c.privileges(image))
+	switch files, err := filesAreAsked(); {
+	case err != nil:
+		return nil, err
+	case !files:
+		given = append(given, "fs.read=*")
+	}
+	return given, nil
 }
 
 // Unallowed says that the definition of an image asks for what nobody allowed.

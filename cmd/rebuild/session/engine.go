@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rebuild/docker"
@@ -26,6 +27,9 @@ type engine struct {
 	asking sync.WaitGroup                  // questions under way
 	begin  func(func(ctx context.Context)) // begins one
 	stop   func()                          // ends them
+
+	late  func() // tells, once, that an answer takes long
+	tardy atomic.Bool
 
 	lookup sync.Mutex // held while one reference is looked up: many images ask for the same
 
@@ -72,6 +76,10 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 		return err
 	}
 	s.engine = newEngine(ctx, conn)
+	s.engine.late = sync.OnceFunc(func() {
+		s.engine.tardy.Store(true)
+		s.waits()
+	})
 	if use == Asked {
 		s.engine.askAll()
 	}
@@ -80,9 +88,40 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 
 func newEngine(ctx context.Context, conn *docker.Engine) *engine {
 	ctx, stop := context.WithCancel(ctx)
-	e := &engine{conn: conn, stop: stop, began: time.Now(), bases: map[string]impact.Base{}, shown: map[string]docker.Image{}}
+	e := &engine{conn: conn, stop: stop, began: time.Now(), bases: map[string]impact.Base{}, shown: map[string]docker.Image{}, late: func() {}}
 	e.begin = func(question func(context.Context)) { e.asking.Go(func() { question(ctx) }) }
 	return e
+}
+
+// patience is how long an answer is waited for without a word. Nearly all come within a
+// tenth of that.
+const patience = 2 * time.Second
+
+// waiting begins a wait for an answer; the caller ends it.
+func (e *engine) waiting() (end func()) {
+	t := time.AfterFunc(patience, e.late)
+	return func() { t.Stop() }
+}
+
+// GaveUp is why the engine told nothing, after it had been waited for; else nil. Who only
+// looks goes on without.
+func (s *Session) GaveUp() error {
+	e := s.engine
+	if e == nil || !e.tardy.Load() {
+		return nil
+	}
+	e.mu.Lock()
+	a := e.holds
+	e.mu.Unlock()
+	if a == nil {
+		return nil
+	}
+	select {
+	case <-a.done:
+		return a.err
+	default:
+		return nil
+	}
 }
 
 // ask begins to ask what the engine holds.
@@ -118,6 +157,7 @@ func (e *engine) images(ctx context.Context) (docker.Images, error) {
 	}
 	a := e.holds
 	e.mu.Unlock()
+	defer e.waiting()()
 	select {
 	case <-a.done:
 		return a.images, a.err
@@ -156,7 +196,9 @@ func (s *Session) openRecords(ctx context.Context) {
 	e.dir = s.recordsDir()
 	e.id = record.LastEngine(e.dir)
 	if e.id == "" {
+		end := e.waiting()
 		id, err := e.conn.ID(ctx)
+		end()
 		if err != nil {
 			id = noEngine
 			e.mu.Lock()
@@ -190,6 +232,7 @@ func (s *Session) LogFile(image string) string {
 // confirm asks the engine who it is. When it is not the one whose records were
 // opened, those of the right one are, and what was made of the others is void.
 func (e *engine) confirm(ctx context.Context) (same bool, err error) {
+	defer e.waiting()()
 	id, err := e.conn.ID(ctx)
 	if err != nil || id == e.id {
 		return true, err

@@ -21,14 +21,45 @@ func (s *Session) catalog(ctx context.Context, q Query, t tree.Tree, volatile bo
 	if q.Catalog != nil {
 		return *q.Catalog, nil
 	}
+	return s.catalogWith(ctx, q, t, volatile, func() ([]string, error) { return s.given(q, "") })
+}
+
+// catalogWith is catalog with what definitions are allowed.
+func (s *Session) catalogWith(ctx context.Context, q Query, t tree.Tree, volatile bool, allowed func() ([]string, error)) (impact.Catalog, error) {
 	files := make([]string, len(q.Files))
 	for i, f := range q.Files {
 		files[i] = s.definitionPath(f)
 	}
-	return catalog.Load(ctx, t, catalog.Options{
-		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Set: q.Set,
+	cat, err := catalog.Load(ctx, t, catalog.Options{
+		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Allowed: allowed, Set: q.Set,
 		BuildArgs: q.BuildArgs, Vars: q.Vars, Volatile: volatile, Memo: s.caches.definitions,
 	})
+	if err != nil {
+		return cat, err
+	}
+	return s.withoutUnshown(q, cat)
+}
+
+// withoutUnshown is a catalog in which the images are marked whose Dockerfiles lie outside
+// of the repository, and may not be read.
+func (s *Session) withoutUnshown(q Query, cat impact.Catalog) (impact.Catalog, error) {
+	images := slices.Clone(cat.Images) // others share it
+	for i, im := range images {
+		if !path.IsAbs(im.Dockerfile) && !filepath.IsAbs(im.Dockerfile) || im.Inline != "" {
+			continue
+		}
+		given, err := s.given(q, im.Name)
+		if err != nil {
+			return cat, err
+		}
+		may, err := catalog.MayRead(im.Dockerfile, s.Root, given)
+		if err != nil {
+			return cat, privilegesFault(im, err)
+		}
+		images[i].Unshown = !may
+	}
+	cat.Images = images
+	return cat, nil
 }
 
 // readOutside reads a definition that lies outside of the tree.

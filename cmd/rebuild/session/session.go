@@ -30,6 +30,8 @@ type Session struct {
 
 	place  Place
 	warn   func(string)
+	waits  func()
+	large  func(path string, size int64)
 	caches Caches
 	engine *engine // nil: none is used
 	reads  reads
@@ -47,8 +49,10 @@ const (
 
 // Options are how a session works. The zero value is for one that lives for one plan.
 type Options struct {
-	Warn   func(string) // is told what the user should know; it may be called concurrently; nil: nobody is
-	Caches *Caches      // what was read by sessions before; nil: nothing
+	Large  func(path string, size int64) // is told of a file that takes long to read; it may be called concurrently; nil: nobody is
+	Waits  func()                        // is told, once, when an engine keeps the session waiting; nil: nobody is
+	Warn   func(string)                  // is told what the user should know; it may be called concurrently; nil: nobody is
+	Caches *Caches                       // what was read by sessions before; nil: nothing
 }
 
 // Caches keep what is read of definitions, of Dockerfiles and of git's index, for one
@@ -67,9 +71,12 @@ func NewCaches() *Caches {
 // Open opens the repository that the place lies in; a folder outside git serves too.
 // The caller closes the session.
 func Open(ctx context.Context, place Place, use Use, o Options) (*Session, error) {
-	s := &Session{place: place, warn: o.Warn}
+	s := &Session{place: place, warn: o.Warn, waits: o.Waits, large: o.Large}
 	if s.warn == nil {
 		s.warn = func(string) {}
+	}
+	if s.waits == nil {
+		s.waits = func() {}
 	}
 	if o.Caches == nil {
 		o.Caches = NewCaches()

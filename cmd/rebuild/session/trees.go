@@ -49,9 +49,9 @@ func (s *Session) worktree(ctx context.Context, view tree.View) (*tree.Worktree,
 		err error
 	)
 	if s.Repo == nil {
-		t, err = tree.Folder(s.Root, tree.Options{CacheDir: s.State})
+		t, err = tree.Folder(s.Root, tree.Options{CacheDir: s.State, Large: s.large})
 	} else {
-		t, err = s.Repo.Worktree(ctx, tree.Options{View: view, CacheDir: s.State, Index: s.caches.index})
+		t, err = s.Repo.Worktree(ctx, tree.Options{View: view, CacheDir: s.State, Index: s.caches.index, Large: s.large})
 	}
 	if err == nil {
 		s.reads.mu.Lock()
