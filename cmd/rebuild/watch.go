@@ -124,19 +124,19 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
 		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
 		Allows:   func(image, line string) bool { return commandAllowed(s, image, line) },
-		Document: func(st daemon.Status) any { return terminal.Exact(newStatusDocument(st)) },
+		Document: func(st daemon.Status) any { return documentOf(st, f.secrets) },
 		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}
 	if !f.detached {
 		shown := terminal.NewLive(p.Err)
 		p.Err = shown // whatever else is said stands above the live lines
 		out = zerolog.MultiLevelWriter(file, consoleLog(shown, shown.Terminal))
-		o.View = viewOn(shown)
+		o.View = viewOn(p, shown)
 	}
-	log := newWatchLog(out)
+	log := newWatchLog(terminal.WithholdJSON(out, f.secrets.withheld))
 	log.alert = alertOf(f.notify, p)
 	o.Events = log.event
-	o.Plan = newPlanner(f.place, q, log).plan
+	o.Plan = newPlanner(f.place, q, log, f.secrets).plan
 	how := watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: s.GitBusy(), Own: o.Marks}
 	o.Watch = func(ctx context.Context, folders <-chan []string, batches chan<- watch.Batch, notice func(watch.Mode)) error {
 		how.Notice = notice
@@ -168,7 +168,7 @@ func alertOf(how string, p *terminal.Printer) func(title, text string) {
 	case "desktop":
 		return func(title, text string) {
 			// It is only a courtesy: without a desktop nobody would see why it failed.
-			_ = exec.Command("notify-send", "--app-name=rebuild", terminal.Plain(title), terminal.Plain(text)).Run()
+			_ = exec.Command("notify-send", "--app-name=rebuild", p.Seen(title), p.Seen(text)).Run()
 		}
 	}
 	return nil

@@ -25,10 +25,12 @@ func (s *Session) catalog(ctx context.Context, q Query, t tree.Tree, volatile bo
 	for i, f := range q.Files {
 		files[i] = s.definitionPath(f)
 	}
-	return catalog.Load(ctx, t, catalog.Options{
-		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Set: q.Set,
+	cat, err := catalog.Load(ctx, t, catalog.Options{
+		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Set: q.Set, ShowValues: q.Values,
 		BuildArgs: q.BuildArgs, Vars: q.Vars, Volatile: volatile, Memo: s.caches.definitions,
 	})
+	s.secret(cat.Values.Secret()) // also of one that cannot be read
+	return cat, err
 }
 
 // readOutside reads a definition that lies outside of the tree.

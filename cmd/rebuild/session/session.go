@@ -30,6 +30,7 @@ type Session struct {
 
 	place  Place
 	warn   func(string)
+	secret func([]impact.Value)
 	caches Caches
 	engine *engine // nil: none is used
 	reads  reads
@@ -47,8 +48,11 @@ const (
 
 // Options are how a session works. The zero value is for one that lives for one plan.
 type Options struct {
-	Warn   func(string) // is told what the user should know; it may be called concurrently; nil: nobody is
-	Caches *Caches      // what was read by sessions before; nil: nothing
+	Warn func(string) // is told what the user should know; it may be called concurrently; nil: nobody is
+	// Secret is told the values that no text may hold, whatever it is about; it may be called
+	// concurrently; nil: nobody is.
+	Secret func([]impact.Value)
+	Caches *Caches // what was read by sessions before; nil: nothing
 }
 
 // Caches keep what is read of definitions, of Dockerfiles and of git's index, for one
@@ -67,9 +71,12 @@ func NewCaches() *Caches {
 // Open opens the repository that the place lies in; a folder outside git serves too.
 // The caller closes the session.
 func Open(ctx context.Context, place Place, use Use, o Options) (*Session, error) {
-	s := &Session{place: place, warn: o.Warn}
+	s := &Session{place: place, warn: o.Warn, secret: o.Secret}
 	if s.warn == nil {
 		s.warn = func(string) {}
+	}
+	if s.secret == nil {
+		s.secret = func([]impact.Value) {}
 	}
 	if o.Caches == nil {
 		o.Caches = NewCaches()
