@@ -87,7 +87,7 @@ const (
 )
 
 // spellings are the ways in which a text may have a value: as it is, quoted, in one line, or
-// a line of it.
+// a part of it, such as a line, or the name of a reference.
 func spellings(v Value) []wanted {
 	var out []wanted
 	add := func(text string) {
@@ -100,10 +100,10 @@ func spellings(v Value) []wanted {
 	quoted := strconv.Quote(v.Text)
 	add(quoted[1 : len(quoted)-1])
 	add(strings.Join(strings.Fields(v.Text), " "))
-	if strings.Contains(v.Text, "\n") {
-		for line := range strings.Lines(v.Text) {
-			if line = strings.TrimSpace(line); len(line) > wholeWord {
-				add(line)
+	for _, by := range []string{"\n", "\n\t ,;:@#?&='\""} { // who parses it may complain of a part
+		for _, part := range strings.FieldsFunc(v.Text, func(r rune) bool { return strings.ContainsRune(by, r) }) {
+			if part = strings.TrimSpace(part); len(part) > wholeWord {
+				add(part)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ func TestWithheld(t *testing.T) {
 		{Name: "REGISTRY", Text: "ghcr.io/team"}, {Name: "TAG", Text: "prod"}, {Name: "BOTH", Text: "prod/eu"},
 		{Name: "N", Text: "1"}, {Name: "DEBUG", Text: "true"}, {Name: "EMPTY"},
 		{Name: "QUOTED", Text: `a "b" c`}, {Name: "PEM", Text: "-----BEGIN\nabcdefghij\n-----END\n"},
+		{Name: "BASE", Text: "reg.io/team/App:a:b"},
 		{Name: "API_TOKEN", Text: "s3cr3t-VALUE"},
 	}, false)
 	for text, want := range map[string]string{
@@ -20,6 +21,7 @@ func TestWithheld(t *testing.T) {
 		"line 1: true":                                   "line 1: true",
 		`it is "a \"b\" c", or a "b" c`:                  `it is "$QUOTED", or $QUOTED`,
 		"-----BEGIN abcdefghij -----END; abcdefghij":     "$PEM; $PEM",
+		`"reg.io/team/App:a:b": name reg.io/team/App`:    `"$BASE": name $BASE`,
 		"xs3cr3t-valuex is spelt small":                  "x$API_TOKENx is spelt small",
 	} {
 		if got := v.Withheld(text); got != want {
