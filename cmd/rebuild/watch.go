@@ -19,6 +19,7 @@ import (
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
 )
@@ -117,6 +118,12 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	}
 	defer os.Remove(socket)
 
+	// It keeps the mode that the file has, also of one that an older version made.
+	own, err := safefile.Open(logPath(s.State), os.O_WRONLY|os.O_CREATE)
+	if err != nil {
+		return fmt.Errorf("the daemon's log: %w", err)
+	}
+	_ = own.Close() // nothing was written
 	file := &lumberjack.Logger{Filename: logPath(s.State), MaxSize: logSize, MaxBackups: logBackups}
 	defer file.Close()
 	out := zerolog.MultiLevelWriter(file)
