@@ -34,10 +34,13 @@ var (
 
 // Values are those that a catalog was made of. The zero value knows none.
 type Values struct {
-	list   []Value  // the longest first
-	hidden []Value  // those of them that are shown to nobody
-	found  []wanted // what a text must not hold, the longest first
+	list   []Value // the longest first
+	hidden []Value // those of them that are shown to nobody
 	shown  bool
+
+	// found is what a text must not hold, by its first leastValue bytes, the longest first:
+	// one look at each place of a text suffices, however many values there are.
+	found map[string][]wanted
 }
 
 // wanted is a value as a text may spell it, in small letters.
@@ -56,15 +59,20 @@ func NewValues(list []Value, shown bool) Values {
 	slices.SortStableFunc(v.list, func(a, b Value) int {
 		return cmp.Or(cmp.Compare(len(b.Text), len(a.Text)), strings.Compare(a.Name, b.Name))
 	})
+	var found []wanted
 	for _, val := range v.list {
 		if val.hidden() {
 			v.hidden = append(v.hidden, val)
 		}
 		if val.hidden() || !shown {
-			v.found = append(v.found, spellings(val)...)
+			found = append(found, spellings(val)...)
 		}
 	}
-	slices.SortStableFunc(v.found, func(a, b wanted) int { return cmp.Compare(len(b.text), len(a.text)) })
+	slices.SortStableFunc(found, func(a, b wanted) int { return cmp.Compare(len(b.text), len(a.text)) })
+	v.found = map[string][]wanted{}
+	for _, w := range found {
+		v.found[w.text[:leastValue]] = append(v.found[w.text[:leastValue]], w)
+	}
 	return v
 }
 
@@ -90,10 +98,12 @@ const (
 // a part of it, such as a line, or the name of a reference.
 func spellings(v Value) []wanted {
 	var out []wanted
+	seen := map[string]bool{}
 	add := func(text string) {
-		w := wanted{v.Name, lower(text)}
-		if _, err := strconv.ParseBool(text); err != nil && len(text) >= leastValue && !slices.Contains(out, w) {
-			out = append(out, w)
+		low := lower(text)
+		if _, err := strconv.ParseBool(text); err != nil && len(text) >= leastValue && !seen[low] {
+			seen[low] = true
+			out = append(out, wanted{v.Name, low})
 		}
 	}
 	add(v.Text)
@@ -136,32 +146,28 @@ func (v Values) WithheldFault(f *Fault) *Fault {
 	return &Fault{Path: f.Path, Line: f.Line, Cause: v.Withheld(f.Cause), Hint: f.Hint}
 }
 
-func withheld(text string, values []wanted) string {
-	if len(values) == 0 {
+func withheld(text string, values map[string][]wanted) string {
+	if len(values) == 0 || len(text) < leastValue {
 		return text
 	}
 	low := lower(text) // names of stages and images may be spelt so
-	var here []wanted
-	for _, w := range values {
-		if strings.Contains(low, w.text) {
-			here = append(here, w)
-		}
-	}
-	if len(here) == 0 {
-		return text
-	}
 	var b strings.Builder
-	for i := 0; i < len(text); {
+	rest := 0 // from here on nothing is written
+	for i := 0; i+leastValue <= len(text); {
+		here := values[low[i:i+leastValue]]
 		at := slices.IndexFunc(here, func(w wanted) bool { return startsWith(low, i, w.text) })
 		if at < 0 {
-			b.WriteByte(text[i])
 			i++
 			continue
 		}
-		b.WriteString("$" + here[at].name)
+		b.WriteString(text[rest:i] + "$" + here[at].name)
 		i += len(here[at].text)
+		rest = i
 	}
-	return b.String()
+	if rest == 0 {
+		return text
+	}
+	return b.String() + text[rest:]
 }
 
 // startsWith tells whether a value stands in a text at a place.

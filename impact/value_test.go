@@ -1,6 +1,7 @@
 package impact
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -64,6 +65,19 @@ func TestCredentials(t *testing.T) {
 		if got := (Values{}).Withheld(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
+	}
+}
+
+// TestManyValues: their number makes texts no slower to look through.
+func TestManyValues(t *testing.T) {
+	var list []Value
+	for i := range 20_000 {
+		list = append(list, Value{Name: "A", Text: fmt.Sprint("a value ", i)})
+	}
+	v := NewValues(list, false)
+	text := strings.Repeat("some words ", 100_000)
+	if got := v.Withheld(text + "a value 17777"); got != text+"$A" {
+		t.Errorf("it ends in %q", got[len(got)-20:])
 	}
 }
 

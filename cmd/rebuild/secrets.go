@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -14,8 +15,8 @@ import (
 // called concurrently.
 type secrets struct {
 	mu     sync.Mutex
-	known  []impact.Value // guarded by mu
-	values impact.Values  // guarded by mu: the same
+	known  map[impact.Value]bool // guarded by mu
+	values impact.Values         // guarded by mu: the same
 }
 
 // secretsOf has a printer keep to the secrets that are given.
@@ -30,13 +31,14 @@ func (s *secrets) add(list []impact.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := len(s.known)
+	if s.known == nil {
+		s.known = map[impact.Value]bool{}
+	}
 	for _, v := range list {
-		if !slices.Contains(s.known, v) {
-			s.known = append(s.known, v)
-		}
+		s.known[v] = true
 	}
 	if len(s.known) > before {
-		s.values = impact.NewValues(s.known, false)
+		s.values = impact.NewValues(slices.Collect(maps.Keys(s.known)), false)
 	}
 }
 
