@@ -152,6 +152,10 @@ type Catalog struct {
 	Warnings  []string
 	LeftOut   []string // names of images that are not in it, since nobody wants them
 	Files     []string // the definition files read, slash paths from the root or absolute
+
+	// Values are those that came into it from outside of the repository. What it says for
+	// people is without them.
+	Values Values `json:"-"`
 }
 
 // Image gives the image of that name.

@@ -80,6 +80,8 @@ type ImagePlan struct {
 	Judged   bool        `json:"judged"`            // false: nobody could convert it, so it is taken to read all of its context
 	Assumed  []string    `json:"assumed,omitempty"` // arguments without a value that it is judged with a stand-in for
 	Estimate *float64    `json:"estimate_s"`        // seconds; null without history
+
+	Values Values `json:"-"` // that no text about it may hold
 }
 
 // LayerPlan is what a build will do with one layer.

@@ -15,7 +15,7 @@ const (
 	ReasonFile       ReasonKind = "file"       // a file that a layer reads: Path, Change ("" when it is not known)
 	ReasonDockerfile ReasonKind = "dockerfile" // the Dockerfile's text: Path, or Fault when it cannot be built now
 	ReasonIgnore     ReasonKind = "ignore"     // the ignore file changed what a layer reads: Path
-	ReasonArg        ReasonKind = "arg"        // a build argument: Arg, Old, New
+	ReasonArg        ReasonKind = "arg"        // a build argument: Arg, Change; Old and New where values are shown
 	ReasonConfig     ReasonKind = "config"     // the definition: Field, Old, New
 	ReasonParent     ReasonKind = "parent"     // an in-repo image that it reads: Image
 	ReasonBase       ReasonKind = "base"       // an external base moved: Image
@@ -103,7 +103,7 @@ func (c *comparison) image(ctx context.Context, name string) ImagePlan {
 	b, t := c.Baseline.States[name], c.Target.States[name]
 	ip := ImagePlan{
 		Name: name, Tags: t.Tags, Action: Keep, Reasons: []Reason{}, Parents: c.Target.ParentsOf(name), Err: t.Err,
-		Judged: !t.Unjudged, Assumed: t.Assumed,
+		Judged: !t.Unjudged, Assumed: t.Assumed, Values: c.Target.Catalog.Values,
 	}
 	index := c.layers(&ip, t)
 	switch {
@@ -303,7 +303,7 @@ func (e *explanation) text(index int) {
 		add(Reason{Kind: ReasonDockerfile, Path: e.t.DockerfileName(), Layer: index})
 	}
 	for _, name := range changedArgs(b.Args, t.Args) {
-		add(Reason{Kind: ReasonArg, Arg: name, Layer: index, Old: valueOf(b.Args, name), New: valueOf(t.Args, name)})
+		add(e.c.arg(name, b.Args, t.Args, index))
 	}
 	for _, f := range []struct {
 		field    ConfigField
@@ -342,6 +342,23 @@ func (e *explanation) parents(index int) {
 func (e *explanation) changed(p Parent) bool {
 	b, t := e.c.Baseline.States[p.Image], e.c.Target.States[p.Image]
 	return b == nil || t == nil || b.Config != t.Config || b.Output != t.Output
+}
+
+// arg is a changed argument as a reason, which has values only where they are shown: so
+// nothing that prints, logs or keeps reasons can give one away.
+func (c *comparison) arg(name string, old, now map[string]string, index int) Reason {
+	r := Reason{Kind: ReasonArg, Arg: name, Layer: index, Change: Modified}
+	was, is := valueOf(old, name), valueOf(now, name)
+	switch {
+	case was == nil:
+		r.Change = Added
+	case is == nil:
+		r.Change = Removed
+	}
+	if c.Target.Catalog.Values.Shows(name) {
+		r.Old, r.New = was, is
+	}
+	return r
 }
 
 func valueOf(args map[string]string, name string) *string {

@@ -243,7 +243,7 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 	} else {
 		st.Warnings, st.Err, st.Unjudged, st.Assumed = slices.Clone(g.Warnings), g.Fault, g.Unjudged, g.Assumed
 		st.Def.Text = g.Text
-		sc.keys(ctx, st, g, r)
+		sc.keys(ctx, st, g, r, im.Inline == "")
 		st.Config = DigestOf("config", append([]string{string(g.Config)}, exported(im)...)...)
 		if st.Err == nil || !st.Unjudged {
 			st.base = g.Config
@@ -253,6 +253,8 @@ func (sc *scan) image(ctx context.Context, im Image) *State {
 		st.Output = DigestOf("unjudged", string(st.Output), string(st.Config), string(st.Def.digest()))
 		st.OwnOutput, st.Config = st.Output, st.Output
 	}
+	// What reads a Dockerfile says it with the values of arguments in it.
+	st.Err, st.Warnings = sc.cat.Values.WithheldFault(st.Err), sc.cat.Values.WithheldAll(st.Warnings)
 	sc.mention(st, mentioned)
 	sc.inherit(st)
 	return st
@@ -300,12 +302,17 @@ func (sc *scan) inherit(st *State) {
 }
 
 // keys computes the key of each layer, inputs first.
-func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution) {
+// written says that its Dockerfile is a file, not a text of the definition, which may hold
+// values.
+func (sc *scan) keys(ctx context.Context, st *State, g *Graph, r *resolution, written bool) {
 	st.Layers = make([]StateLayer, len(g.Layers))
 	for i, l := range g.Layers {
 		sl := StateLayer{
 			Op: l.Op, Inputs: l.Inputs, From: l.From, Always: l.Always, Remote: l.Remote, Link: l.Link, Inline: l.Inline,
 			Stage: l.Stage, File: l.File, Line: l.Line, Instruction: l.Instruction, Name: l.Name,
+		}
+		if !written || l.Line == 0 { // else it is as the repository has it
+			sl.Instruction = sc.cat.Values.Withheld(sl.Instruction)
 		}
 		inputs, own := make([]Digest, len(l.Inputs)), make([]Digest, len(l.Inputs))
 		for j, in := range l.Inputs {

@@ -307,7 +307,7 @@ func TestDefinitionChanges(t *testing.T) {
 		edit func(*Image)
 		want string
 	}{
-		{"an argument", func(im *Image) { im.Args = map[string]string{"V": "2"} }, `a: arg V now "2" was "1"`},
+		{"an argument", func(im *Image) { im.Args = map[string]string{"V": "2"} }, "a: arg V"},
 		{"an argument that nothing uses", func(im *Image) { im.Args = map[string]string{"V": "1", "W": "1"} }, ""},
 		{"a tag", func(im *Image) { im.Tags = []string{"a", "b"} }, `a: config tag now "b"`},
 		{"a tag less", func(im *Image) { im.Tags = nil }, ""},
@@ -319,6 +319,17 @@ func TestDefinitionChanges(t *testing.T) {
 			tc.edit(&cat.Images[0])
 			if got := decisions(compareCatalogs(t, base, cat, tree, tree)); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+	for name, want := range map[string]string{"V": `a: arg V now "2" was "1"`, "V_TOKEN": "a: arg V_TOKEN"} {
+		t.Run("values that are shown: "+name, func(t *testing.T) {
+			old, cat := images("a"), images("a")
+			old.Images[0].Args, cat.Images[0].Args = map[string]string{name: "1"}, map[string]string{name: "2"}
+			cat.Values = NewValues(nil, true)
+			files := fakeTree{"a.df": "from os\nrun $" + name}
+			if got := decisions(compareCatalogs(t, old, cat, files, files)); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
 	}

@@ -28,6 +28,8 @@ type flags struct {
 	dryRun, noWait, strict bool
 	progress               string
 	format                 string
+
+	secrets *secrets // of the session that is opened
 }
 
 // query is what the flags ask for, of the images named.
@@ -47,10 +49,9 @@ func (f *flags) open(ctx context.Context, p *terminal.Printer, use session.Use, 
 	if err != nil {
 		return nil, q, err
 	}
-	o := session.Options{
-		Warn:  p.WarnText,
-		Waits: func() { p.Message("rebuild: waits for the engine ...") },
-	}
+	f.secrets = secretsOf(p)
+	o := f.secrets.options(p)
+	o.Waits = func() { p.Message("rebuild: waits for the engine ...") }
 	if terminal.IsTerminal(p.Err) { // who waits looks there
 		o.Large = func(path string, size int64) {
 			p.Message("rebuild: reads %s (%.1f GiB) ...", name(path), float64(size)/(1<<30))
@@ -102,6 +103,7 @@ func (f *flags) images(cmd *cobra.Command) {
 	p.StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
 	p.StringArrayVar(&f.said.Set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
 	p.StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
+	p.BoolVar(&f.said.Values, "show-values", false, "show values of arguments and variables, but for secrets")
 }
 
 // what declares what is planned.
@@ -142,7 +144,7 @@ func pairs(flag string, given []string) (map[string]string, error) {
 	for _, a := range given {
 		name, value, ok := strings.Cut(a, "=")
 		if name == "" {
-			return nil, fmt.Errorf("--%s %q: the name is missing", flag, a)
+			return nil, fmt.Errorf("--%s: the name before the = is missing", flag)
 		}
 		if !ok {
 			if value, ok = os.LookupEnv(name); !ok {

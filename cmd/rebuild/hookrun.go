@@ -72,7 +72,7 @@ func readPush(args []string) (hooks.Push, error) {
 }
 
 func (c *pushCheck) run(ctx context.Context, place session.Place, push hooks.Push) (stop bool, err error) {
-	if c.s, err = session.Open(ctx, place, session.NoEngine, session.Options{Warn: c.p.WarnText}); err != nil {
+	if c.s, err = session.Open(ctx, place, session.NoEngine, secretsOf(c.p).options(c.p)); err != nil {
 		return false, err
 	}
 	defer c.s.Close()

@@ -12,6 +12,7 @@ import (
 	"rebuild/cmd/rebuild/recording"
 	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/impact"
 )
 
 // A plan lives for milliseconds and holds little: collecting its garbage at the
@@ -33,6 +34,11 @@ func main() {
 // execute is the program: it gives the exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := terminal.New(stdout, stderr)
+	p.Withhold = impact.Values{}.Withheld
 	terminal.TakeLibraryLog(p.WarnText)
+	args, err := handedOver(args, os.Stdin)
+	if err != nil {
+		return exit(ctx, p, err)
+	}
 	return exit(ctx, p, newRoot(p, args).ExecuteContext(ctx))
 }

@@ -208,7 +208,7 @@ func reasonText(im *impact.ImagePlan, r impact.Reason) string {
 	case impact.ReasonIgnore:
 		return name(r.Path) + " lets other files through" + at
 	case impact.ReasonArg:
-		return fmt.Sprintf("build argument %s: %s%s", name(r.Arg), detailOf(r), at)
+		return fmt.Sprintf("build argument %s %s%s", name(r.Arg), detailOf(r), at)
 	case impact.ReasonConfig:
 		if detail := detailOf(r); detail != "" {
 			return "its definition changed: " + detail

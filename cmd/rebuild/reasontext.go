@@ -15,7 +15,7 @@ func detailOf(r impact.Reason) string {
 			return r.Fault.Cause
 		}
 	case impact.ReasonArg:
-		return argText(r.Old, r.New)
+		return argText(r)
 	case impact.ReasonConfig:
 		return configText(r)
 	case impact.ReasonMissing:
@@ -24,16 +24,22 @@ func detailOf(r impact.Reason) string {
 	return ""
 }
 
-func argText(old, now *string) string {
-	switch {
-	case old == nil && now == nil:
-		return "" // a record of an older version, which kept no values
-	case old == nil:
-		return fmt.Sprintf("now %q", *now)
-	case now == nil:
-		return fmt.Sprintf("gone, was %q", *old)
+// argText says how a build argument changed. It is the one place that words an argument's
+// value, which a reason has only where it may be shown.
+func argText(r impact.Reason) string {
+	text := map[impact.ChangeKind]string{impact.Added: "is new", impact.Removed: "is gone"}[r.Change]
+	if text == "" {
+		text = "changed"
 	}
-	return fmt.Sprintf("now %q, was %q", *now, *old)
+	switch {
+	case r.Old != nil && r.New != nil:
+		text += fmt.Sprintf(": %q -> %q", *r.Old, *r.New)
+	case r.New != nil:
+		text += fmt.Sprintf(": %q", *r.New)
+	case r.Old != nil:
+		text += fmt.Sprintf(": it was %q", *r.Old)
+	}
+	return text
 }
 
 func configText(r impact.Reason) string {

@@ -118,7 +118,7 @@ func runRecord(cmd *cobra.Command, p *terminal.Printer, f *recordFlags, args []s
 	if err := s.Keep(allowed.WithCommand(words(args))); err != nil {
 		return err
 	}
-	p.Message("rebuild: %s describes %s, as %s builds them", shown(file), count(def.Images, "image", "images"), words(args))
+	p.Message("rebuild: %s describes %s, as %s builds them", shown(file), count(def.Images, "image", "images"), shownWords(args))
 	p.Hint("rebuild list")
 	return nil
 }
@@ -170,6 +170,9 @@ func words(command []string) string {
 	return strings.Join(out, " ")
 }
 
+// shownWords is a command for people, without values that are nobody else's business.
+func shownWords(command []string) string { return words(recording.Shown(command)) }
+
 // do runs the script, and says where it goes past what is recorded.
 func do(ctx context.Context, p *terminal.Printer, script recording.Script) (*recording.Run, error) {
 	acts(ctx) // the script may take its time to end
@@ -194,7 +197,7 @@ func do(ctx context.Context, p *terminal.Printer, script recording.Script) (*rec
 // cutShort keeps what was seen of a script that did not come to its end, and ends as it did.
 func cutShort(ctx context.Context, p *terminal.Printer, script recording.Script, run *recording.Run, file string, toStdout bool) error {
 	code := run.Exit
-	what := fmt.Sprintf("%s failed with %d", words(script.Command), run.Exit)
+	what := fmt.Sprintf("%s failed with %d", shownWords(script.Command), run.Exit)
 	if run.Interrupted {
 		code, what = exitInterrupted, "interrupted"
 	}
@@ -280,7 +283,7 @@ func checkRecord(ctx context.Context, p *terminal.Printer, c session.Consent, sc
 		return err
 	}
 	if run.Interrupted || run.Exit != 0 {
-		p.Fail(fmt.Sprintf("%s did not come to its end (status %d): nothing is compared", words(script.Command), run.Exit), "")
+		p.Fail(fmt.Sprintf("%s did not come to its end (status %d): nothing is compared", shownWords(script.Command), run.Exit), "")
 		if run.Interrupted {
 			return exitError{exitInterrupted}
 		}

@@ -61,7 +61,7 @@ func (v *runView) show(ctx context.Context, do func(session.Shown) (*run.Report,
 		go func() {
 			defer close(drawn)
 			live.Run(drawing, func(_ context.Context, width int) ([]string, bool) {
-				return runLines(v.tracker.Now(), width, ctx.Err() != nil), true
+				return runLines(v.p, v.tracker.Now(), width, ctx.Err() != nil), true
 			})
 		}()
 		defer func() {
@@ -75,7 +75,7 @@ func (v *runView) show(ctx context.Context, do func(session.Shown) (*run.Report,
 
 // scroll shows a run by BuildKit's own display, which must not be written into.
 func (v *runView) scroll(ctx context.Context, do func(session.Shown) (*run.Report, error)) (*run.Report, error) {
-	progress, err := docker.NewProgress(v.p.Err, v.mode, terminal.Plain)
+	progress, err := docker.NewProgress(v.p.Err, v.mode, v.p.Seen)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ const phasesFrom = 100
 
 // runLines are how far a run is in lines for a terminal of so many columns: the images
 // that are built, and two for all.
-func runLines(now run.Progress, width int, stopping bool) []string {
+func runLines(p *terminal.Printer, now run.Progress, width int, stopping bool) []string {
 	var rows [][]string
 	for _, b := range now.Builds {
 		row := []string{name(b.Image), buildText(b.Elapsed, b.Left, b.Layer)}
@@ -184,7 +184,7 @@ func runLines(now run.Progress, width int, stopping bool) []string {
 		}
 		rows = append(rows, row)
 	}
-	lines := terminal.TableLines("  ", rows, width)
+	lines := p.TableLines("  ", rows, width)
 	if len(now.Longest) > 1 {
 		lines = append(lines, fmt.Sprintf("  longest: %s, about %s", strings.Join(terminal.QuotedAll(now.Longest), " > "), seconds(now.LongestLeft)))
 	}

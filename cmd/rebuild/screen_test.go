@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -346,7 +347,7 @@ func TestScreensOfWatch(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				viewOn(live)(ctx, func(context.Context) (daemon.Status, bool) { return aStatus(), true })
+				viewOn(terminal.New(io.Discard, io.Discard), live)(ctx, func(context.Context) (daemon.Status, bool) { return aStatus(), true })
 			}()
 			time.Sleep(150 * time.Millisecond)
 			log.event(daemon.Building{Image: "second-pass-translation-cuda", Estimate: 30, Cause: daemon.CauseOf(screenPlan().Image("asr-cuda"))})

@@ -76,6 +76,15 @@ func newStatusDocument(s daemon.Status) statusDocument {
 	return d
 }
 
+// documentOf is what a daemon answers: who asks does not know its secrets.
+func documentOf(s daemon.Status, hidden *secrets) any {
+	text, err := terminal.WithheldJSON(newStatusDocument(s), hidden.withheld)
+	if err != nil { // a struct of plain fields always encodes
+		return nil
+	}
+	return text
+}
+
 func printStatus(p *terminal.Printer, s daemon.Status, now time.Time) {
 	p.Answer("%s: %s", s.Root, s.State)
 	if s.Error != "" {
@@ -131,18 +140,18 @@ func imageLine(im daemon.ImageStatus, now time.Time) string {
 }
 
 // viewOn draws a daemon's status below its log.
-func viewOn(live *terminal.Live) func(context.Context, func(context.Context) (daemon.Status, bool)) {
+func viewOn(p *terminal.Printer, live *terminal.Live) func(context.Context, func(context.Context) (daemon.Status, bool)) {
 	return func(ctx context.Context, status func(context.Context) (daemon.Status, bool)) {
 		live.Run(ctx, func(ctx context.Context, width int) ([]string, bool) {
 			s, ok := status(ctx)
-			return liveLines(s, width), ok
+			return liveLines(p, s, width), ok
 		})
 	}
 }
 
 // liveLines are a status in lines of at most so many columns: images that are not up
 // to date, and one for all.
-func liveLines(s daemon.Status, width int) []string {
+func liveLines(p *terminal.Printer, s daemon.Status, width int) []string {
 	queued := 0
 	var rows [][]string
 	for _, im := range s.Images {
@@ -159,5 +168,5 @@ func liveLines(s daemon.Status, width int) []string {
 		last += fmt.Sprintf(", %s queued", count(queued, "image", "images"))
 	}
 	last += ", watching " + count(s.Watching.Folders, "folder", "folders")
-	return append(terminal.TableLines("  ", rows, width), terminal.Cut(last, width))
+	return append(p.TableLines("  ", rows, width), terminal.Cut(last, width))
 }

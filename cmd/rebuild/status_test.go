@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -43,7 +44,7 @@ func TestLiveLines(t *testing.T) {
 	var out strings.Builder
 	for _, width := range []int{119, 59} {
 		for _, s := range []daemon.Status{aStatus(), resting} {
-			for _, line := range liveLines(s, width) {
+			for _, line := range liveLines(terminal.New(io.Discard, io.Discard), s, width) {
 				if runewidth.StringWidth(line) > width {
 					t.Errorf("wider than %d: %q", width, line)
 				}

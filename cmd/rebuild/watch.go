@@ -19,6 +19,7 @@ import (
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
 )
@@ -117,6 +118,12 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	}
 	defer os.Remove(socket)
 
+	// It keeps the mode that the file has, also of one that an older version made.
+	own, err := safefile.Open(logPath(s.State), os.O_WRONLY|os.O_CREATE)
+	if err != nil {
+		return fmt.Errorf("the daemon's log: %w", err)
+	}
+	_ = own.Close() // nothing was written
 	file := &lumberjack.Logger{Filename: logPath(s.State), MaxSize: logSize, MaxBackups: logBackups}
 	defer file.Close()
 	out := zerolog.MultiLevelWriter(file)
@@ -124,19 +131,19 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 		Root: s.Root, Marks: filepath.Join(s.State, "marks"), PID: os.Getpid(), Started: time.Now(), NoCatchUp: f.noCatchUp,
 		Check: stillThere, Listener: listener, Command: onSuccess(s.Root),
 		Allows:   func(image, line string) bool { return commandAllowed(s, image, line) },
-		Document: func(st daemon.Status) any { return terminal.Exact(newStatusDocument(st)) },
+		Document: func(st daemon.Status) any { return documentOf(st, f.secrets) },
 		Idle:     debug.FreeOSMemory, // it may be hours until the next save
 	}
 	if !f.detached {
 		shown := terminal.NewLive(p.Err)
 		p.Err = shown // whatever else is said stands above the live lines
 		out = zerolog.MultiLevelWriter(file, consoleLog(shown, shown.Terminal))
-		o.View = viewOn(shown)
+		o.View = viewOn(p, shown)
 	}
-	log := newWatchLog(out)
+	log := newWatchLog(terminal.WithholdJSON(out, f.secrets.withheld))
 	log.alert = alertOf(f.notify, p)
 	o.Events = log.event
-	o.Plan = newPlanner(f.place, q, log).plan
+	o.Plan = newPlanner(f.place, q, log, f.secrets).plan
 	how := watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: s.GitBusy(), Own: o.Marks}
 	o.Watch = func(ctx context.Context, folders <-chan []string, batches chan<- watch.Batch, notice func(watch.Mode)) error {
 		how.Notice = notice
@@ -168,7 +175,7 @@ func alertOf(how string, p *terminal.Printer) func(title, text string) {
 	case "desktop":
 		return func(title, text string) {
 			// It is only a courtesy: without a desktop nobody would see why it failed.
-			_ = exec.Command("notify-send", "--app-name=rebuild", terminal.Plain(title), terminal.Plain(text)).Run()
+			_ = exec.Command("notify-send", "--app-name=rebuild", p.Seen(title), p.Seen(text)).Run()
 		}
 	}
 	return nil

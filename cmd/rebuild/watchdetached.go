@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -32,13 +37,31 @@ func runDetached(cmd *cobra.Command, p *terminal.Printer, f *watchFlags) error {
 	if err != nil {
 		return err
 	}
-	args := repeated(cmd, "detach", "--detached")
-	st, err := c.Start(ctx, filepath.Join(place.State, "watch.out"), args, tree.WithoutGit(os.Environ()))
+	args, err := json.Marshal(repeated(cmd, "detach", "--detached"))
+	if err != nil {
+		return err
+	}
+	st, err := c.Start(ctx, filepath.Join(place.State, "watch.out"), handingOver, tree.WithoutGit(os.Environ()), bytes.NewReader(args))
 	if err != nil {
 		return startFailure(p, err)
 	}
 	p.Message("rebuild: watches %s in the background, as process %d", place.Root, st.PID)
 	return nil
+}
+
+// handingOver is what a daemon in the background is called with: everybody sees that (ps),
+// and values may be among its arguments, so they come through its standard input.
+var handingOver = []string{"watch", "--detached"}
+
+// handedOver are the arguments of the program, which a daemon in the background reads.
+func handedOver(args []string, in io.Reader) ([]string, error) {
+	if !slices.Equal(args, handingOver) {
+		return args, nil
+	}
+	if err := json.NewDecoder(in).Decode(&args); err != nil {
+		return nil, fmt.Errorf("--detached: no arguments are handed over: %w", err)
+	}
+	return args, nil
 }
 
 // startFailure tells what a daemon said that did not start.

@@ -147,7 +147,7 @@ func (l *watchLog) alarm(title, text string) {
 // logTime is how times are written: with the milliseconds that builds take to begin.
 const logTime = "2006-01-02T15:04:05.000Z07:00"
 
-func newWatchLog(out zerolog.LevelWriter) *watchLog {
+func newWatchLog(out io.Writer) *watchLog {
 	zerolog.TimeFieldFormat = logTime
 	return &watchLog{log: zerolog.New(out).With().Timestamp().Logger()}
 }

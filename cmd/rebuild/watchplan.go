@@ -19,6 +19,7 @@ type planner struct {
 	place  session.Place
 	query  session.Query
 	log    *watchLog
+	hidden *secrets
 	caches *session.Caches
 	uses   int // of caches
 }
@@ -26,8 +27,8 @@ type planner struct {
 // cacheUses bounds how long caches live, since every edit adds to them.
 const cacheUses = 200
 
-func newPlanner(place session.Place, q session.Query, log *watchLog) *planner {
-	return &planner{place: place, query: q, log: log}
+func newPlanner(place session.Place, q session.Query, log *watchLog, hidden *secrets) *planner {
+	return &planner{place: place, query: q, log: log, hidden: hidden}
 }
 
 // plan plans by the definition that is there, else by the last good one.
@@ -38,7 +39,7 @@ func (pl *planner) plan(ctx context.Context, good *impact.Catalog) *daemon.Plann
 	pl.uses++
 	warned := &session.Warnings{Later: pl.log.warn}
 	out := &daemon.Planned{}
-	s, err := session.Open(ctx, pl.place, session.Asked, session.Options{Warn: warned.Add, Caches: pl.caches})
+	s, err := session.Open(ctx, pl.place, session.Asked, session.Options{Warn: warned.Add, Caches: pl.caches, Secret: pl.hidden.add})
 	if err == nil {
 		out.Close = s.Close
 		err = pl.planIn(ctx, s, pl.query, out)

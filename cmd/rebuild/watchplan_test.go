@@ -31,7 +31,7 @@ func TestPlanner(t *testing.T) {
 	write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
 	var out bytes.Buffer
 	place := session.Place{Dir: dir, Host: "unix://" + filepath.Join(dir, "none.sock")}
-	pl := newPlanner(place, session.Query{}, &watchLog{log: zerolog.New(&out)})
+	pl := newPlanner(place, session.Query{}, &watchLog{log: zerolog.New(&out)}, &secrets{})
 
 	a := pl.plan(t.Context(), nil)
 	var gone *docker.Unreachable

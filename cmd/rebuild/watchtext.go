@@ -25,6 +25,9 @@ func reasonsText(c *daemon.Cause) string {
 		text = name(r.Image)
 	case impact.ReasonArg:
 		text = "build argument " + name(r.Arg)
+		if r.Old != nil || r.New != nil { // else that it changed goes without saying
+			text += " " + argText(r)
+		}
 	default:
 		text = reasonText(imageOfCause(c))
 	}

@@ -203,7 +203,7 @@ func (c *comparison) image(a *Audit, o Outcome) {
 		}
 		a.Misses = append(a.Misses, Miss{
 			Kind: kind, Image: o.Image, Layer: lp.Index, Dockerfile: lp.Dockerfile, Line: lp.Line, Instruction: lp.Instruction,
-			Cause: Cause{Kind: CauseUnknown}, Step: l.Name, Key: l.Key, Reasons: b.Predicted.Reasons,
+			Cause: Cause{Kind: CauseUnknown}, Step: b.Predicted.Values.Withheld(l.Name), Key: l.Key, Reasons: kept(b.Predicted.Reasons),
 			known: c.vouched(b, l, below[at[i]]),
 		})
 	}
@@ -216,7 +216,7 @@ func (c *comparison) image(a *Audit, o Outcome) {
 		a.Images.ForNothing++
 		a.Misses = append(a.Misses, Miss{
 			Kind: ForNothing, Image: o.Image, Dockerfile: b.State.DockerfileName(),
-			Cause: Cause{Kind: CauseUnknown}, Reasons: b.Predicted.Reasons,
+			Cause: Cause{Kind: CauseUnknown}, Reasons: kept(b.Predicted.Reasons),
 		})
 	}
 }
@@ -447,4 +447,16 @@ const shortKeyLen = 16
 func shortKey(d impact.Digest) string {
 	s := strings.TrimPrefix(string(d), "sha256:")
 	return s[:min(len(s), shortKeyLen)]
+}
+
+// kept are reasons without the values of arguments that this run alone may have shown: an
+// audit is kept, and sent to others.
+func kept(reasons []impact.Reason) []impact.Reason {
+	out := slices.Clone(reasons)
+	for i, r := range out {
+		if r.Kind == impact.ReasonArg {
+			out[i].Old, out[i].New = nil, nil
+		}
+	}
+	return out
 }

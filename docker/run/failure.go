@@ -27,17 +27,27 @@ func (o Outcome) Failure(ip *impact.ImagePlan) Failure {
 	switch {
 	case errors.As(o.Err, &bf):
 		f := Failure{
-			File: bf.Dockerfile, Line: bf.Line, What: bf.Step,
-			Cause: oneLine(bf.Cause.Error()), Log: bf.LastLog, LogFile: bf.LogFile,
+			File: bf.Dockerfile, Line: bf.Line, What: withheld(ip, bf.Step), // BuildKit expands arguments in it
+			Cause: withheld(ip, oneLine(bf.Cause.Error())), Log: bf.LastLog, LogFile: bf.LogFile,
 		}
 		if l := ip.LayerNamed(bf.Step); l != nil && l.Instruction != "" {
 			f.What = l.Instruction
 		}
 		return f
 	case errors.As(o.Err, &fault):
-		return FaultFailure(fault)
+		f := FaultFailure(fault)
+		f.What = withheld(ip, f.What)
+		return f
 	}
-	return Failure{What: oneLine(o.Err.Error())}
+	return Failure{What: withheld(ip, oneLine(o.Err.Error()))}
+}
+
+// withheld is a text about an image without what it may not hold.
+func withheld(ip *impact.ImagePlan, text string) string {
+	if ip == nil {
+		return impact.Values{}.Withheld(text)
+	}
+	return ip.Values.Withheld(text)
 }
 
 // FaultFailure is the failure of an image that cannot be built as it is.

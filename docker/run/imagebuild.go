@@ -69,6 +69,7 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 		}
 		return o
 	}
+	res.Warnings = b.predicted.Values.WithheldAll(res.Warnings)
 	o.Result, o.Ran = res, len(b.planned(res))
 	// The image is there now, so the record must be written even when the run is
 	// being stopped.

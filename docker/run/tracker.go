@@ -72,7 +72,7 @@ func RunningLayer(ip *impact.ImagePlan, steps *docker.StepLog) *Layer {
 	if l := ip.LayerNamed(running[0]); l != nil {
 		return LayerOf(*l)
 	}
-	return &Layer{Instruction: running[0]}
+	return &Layer{Instruction: withheld(ip, running[0])}
 }
 
 // NewTracker follows the run of a plan on so many slots.

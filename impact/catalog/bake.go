@@ -165,6 +165,13 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 	if def := in.definition(); def != nil {
 		in.files = append(in.files, *def)
 	}
+	for _, name := range in.outline.variables {
+		for _, key := range []string{name, name + jsonSuffix} {
+			if v, ok := opt.lookup(key); ok {
+				opt.given.variable(name, v)
+			}
+		}
+	}
 	in.vars = in.outline.values(opt.Env)
 	for _, name := range sortedKeys(opt.Vars) {
 		if !slices.Contains(in.outline.variables, name) {

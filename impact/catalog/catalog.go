@@ -75,6 +75,12 @@ type Options struct {
 	// build. Catalogs that are to be compared are read without.
 	Volatile bool
 
+	// ShowValues has texts for people hold values that do not stand in the repository: those
+	// of variables and of the command line. Secrets are never shown.
+	ShowValues bool
+
+	given *given // of a Load
+
 	// Memo spares the evaluation of a definition that was evaluated before.
 	Memo *Memo
 }
@@ -89,13 +95,15 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 	if err := checkVariables(opt); err != nil {
 		return impact.Catalog{}, err
 	}
+	opt.given = &given{}
+	opt.given.options(opt)
 	s, err := newSearch(files, opt)
 	if err != nil {
 		return impact.Catalog{}, err
 	}
 	_, cat, err := s.first(ctx)
 	cat.Warnings = slices.Concat(s.left, cat.Warnings)
-	return cat, opt.unshown(err)
+	return opt.withheld(cat, opt.unshown(err))
 }
 
 // assemble makes the catalog of what was found.
@@ -119,6 +127,7 @@ func assemble(ctx context.Context, found *finding, opt Options, p paths) (impact
 	for i := range cat.Images {
 		cat.Images[i].Args = withArgs(cat.Images[i].Args, opt)
 	}
+	cat.Values = impact.NewValues(opt.given.all(), opt.ShowValues) // for a memo, too
 	cat.Warnings = slices.Concat(found.warnings, unservedVariables(opt), cat.Warnings)
 	cat.Warnings = append(cat.Warnings, sharedTags(wanted(cat, nil).Images)...)
 	return cat, nil
@@ -135,6 +144,7 @@ func withArgs(args map[string]string, opt Options) map[string]string {
 	}
 	out := map[string]string{}
 	if when != "" {
+		opt.given.note(epoch, when)
 		out[epoch] = when
 	}
 	maps.Copy(out, args)

@@ -21,6 +21,7 @@ type environment struct {
 	lookup func(string) (string, bool)
 	files  map[string]string // what the environment files say
 	read   []string          // their paths
+	given  *given            // takes what of it is used
 }
 
 // composeEnvironment reads the environment files that "docker compose" reads for a
@@ -29,7 +30,7 @@ type environment struct {
 // to (compose cmd/compose defaultStringArrayVar, compose-go cli.WithEnvFiles).
 func composeEnvironment(ctx context.Context, r *reader, dir string, opt Options) (*environment, error) {
 	const disable = "COMPOSE_DISABLE_ENV_FILE"
-	env := &environment{lookup: opt.lookup}
+	env := &environment{lookup: opt.lookup, given: opt.given}
 	list, _ := opt.lookup("COMPOSE_ENV_FILES")
 	listed := strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
 	for _, name := range listed {
@@ -68,7 +69,7 @@ func composeEnvironment(ctx context.Context, r *reader, dir string, opt Options)
 // the process, the .env of a folder, whatever compose's own variables say (buildx
 // bake.composeEnv).
 func bakeEnvironment(ctx context.Context, r *reader, dir string, opt Options) (*environment, error) {
-	env := &environment{lookup: opt.lookup}
+	env := &environment{lookup: opt.lookup, given: opt.given}
 	v, _ := opt.lookup("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")
 	if disabled, err := strconv.ParseBool(v); err == nil && disabled {
 		env.lookup = func(string) (string, bool) { return "", false }
@@ -156,6 +157,15 @@ func (e *environment) value(name string) (string, bool) {
 	return v, ok
 }
 
+// used is value for what becomes a part of the definition.
+func (e *environment) used(name string) (string, bool) {
+	v, ok := e.value(name)
+	if ok {
+		e.given.note(name, v)
+	}
+	return v, ok
+}
+
 var word = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
 // mentioned gives the variables that a text can be about: each word of it that
@@ -171,10 +181,14 @@ func (e *environment) mentioned(into map[string]string, text []byte) {
 	}
 }
 
+// dotenvText is what compose-go's errors end with: a line of the file, or a value
+// (dotenv/parser.go).
+var dotenvText = regexp.MustCompile(`(?s)(unexpected character .* in variable name|unterminated quoted value) .*`)
+
 var dotenvPlace = regexp.MustCompile(`line (\d+):? ?`)
 
 func dotenvFault(src source, err error) *impact.Fault {
-	f := &impact.Fault{Path: src.path, Cause: message(err)}
+	f := &impact.Fault{Path: src.path, Cause: dotenvText.ReplaceAllString(message(err), "$1")}
 	if m := dotenvPlace.FindStringSubmatch(f.Cause); m != nil {
 		fmt.Sscan(m[1], &f.Line)
 	}

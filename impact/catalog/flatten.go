@@ -90,12 +90,13 @@ func (p *project) resolveEnvironment(ctx context.Context, r *reader, name string
 	}
 	all := map[string]any{}
 	for k, v := range vars {
+		p.env.given.note(k, v)
 		all[k] = v
 	}
 	for k, v := range s.Environment {
 		if v != nil {
 			all[k] = *v
-		} else if v, ok := p.env.value(k); ok {
+		} else if v, ok := p.env.used(k); ok {
 			all[k] = v
 		}
 	}
@@ -119,7 +120,7 @@ func (p *project) resolveArgs(name string, service, build map[string]any) {
 			args[k] = v
 		} else if v := s.Environment[k]; v != nil {
 			args[k] = *v
-		} else if v, ok := p.env.value(k); ok {
+		} else if v, ok := p.env.used(k); ok {
 			args[k] = v
 		}
 	}

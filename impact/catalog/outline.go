@@ -159,6 +159,10 @@ func (o *outline) index(name string) int {
 	return -1
 }
 
+// jsonSuffix ends the name of a variable that gives another one its value in JSON (buildx
+// bake/hclparser).
+const jsonSuffix = "_JSON"
+
 // values looks up the variables of the files, for a caller that has an
 // environment of its own; bake sees that of the process by itself.
 func (o *outline) values(env func(string) (string, bool)) map[string]string {
@@ -167,7 +171,7 @@ func (o *outline) values(env func(string) (string, bool)) map[string]string {
 	}
 	vars := map[string]string{}
 	for _, name := range o.variables {
-		for _, key := range []string{name, name + "_JSON"} {
+		for _, key := range []string{name, name + jsonSuffix} {
 			if v, ok := env(key); ok {
 				vars[key] = v
 			}

@@ -102,6 +102,7 @@ func (im ownImage) target(opt Options) *bake.Target {
 		if a.value != nil {
 			t.Args[a.name] = a.value
 		} else if v, ok := opt.lookup(a.name); ok {
+			opt.given.note(a.name, v)
 			t.Args[a.name] = &v
 		}
 	}

@@ -138,7 +138,9 @@ func (p *project) load(ctx context.Context, r *reader, dir string) error {
 		o.Profiles = []string{"*"}
 		o.Interpolate.TypeCastMapping = maps.Clone(o.Interpolate.TypeCastMapping) // it is everybody's
 		maps.Copy(o.Interpolate.TypeCastMapping, casts)
-		o.Interpolate.Substitute = func(text string, lookup template.Mapping) (string, error) { return substitute(text, lookup, missing) }
+		o.Interpolate.Substitute = func(text string, lookup template.Mapping) (string, error) {
+			return substitute(text, lookup, missing, p.env.given)
+		}
 		o.SetProjectName(p.nameFor(dir, environment))
 	}
 	raw, err := loader.LoadModelWithContext(ctx, details, options)
@@ -186,6 +188,7 @@ func (p *project) takeSecrets(missing map[string]bool) {
 				missing[name] = true
 			}
 			p.secretEnv[name] = v
+			p.env.given.secret(name, v)
 		}
 	}
 }
@@ -204,10 +207,13 @@ func (p *project) nameFor(dir string, environment map[string]string) (name strin
 }
 
 // substitute is compose's interpolation, which keeps what is missing instead of
-// writing it to a log.
-func substitute(text string, lookup template.Mapping, missing map[string]bool) (string, error) {
+// writing it to a log, and notes the values.
+func substitute(text string, lookup template.Mapping, missing map[string]bool, values *given) (string, error) {
 	return template.SubstituteWithOptions(text, func(name string) (string, bool) {
 		v, ok := lookup(name)
+		if ok {
+			values.note(name, v)
+		}
 		if !ok && (strings.Contains(text, "${"+name+"}") || bare(text, name)) {
 			missing[name] = true
 		}

@@ -257,7 +257,7 @@ func (p *project) args(args types.MappingWithEquals) map[string]string {
 	for name, v := range args {
 		if v != nil {
 			out[literal(name)] = literal(*v)
-		} else if v, ok := p.env.value(name); ok {
+		} else if v, ok := p.env.used(name); ok {
 			out[literal(name)] = literal(v)
 		}
 	}

@@ -29,10 +29,11 @@ func (e *EndedAtOnce) Error() string { return fmt.Sprintf("the daemon ended at o
 func (e *EndedAtOnce) Unwrap() error { return e.Cause }
 
 // Start starts this program with other arguments as a daemon in the background, and waits
-// until it answers the client. What it prints goes to the file output, in a folder that is
-// made. The error is an *EndedAtOnce, the context's, or says what cannot be started.
-func (c *Client) Start(ctx context.Context, output string, args, env []string) (Status, error) {
-	child, printed, err := startChild(output, args, env)
+// until it answers the client. It reads input; what it prints goes to the file output, in a
+// folder that is made. The error is an *EndedAtOnce, the context's, or says what cannot be
+// started.
+func (c *Client) Start(ctx context.Context, output string, args, env []string, input io.Reader) (Status, error) {
+	child, printed, err := startChild(output, args, env, input)
 	if err != nil {
 		return Status{}, err
 	}
@@ -57,7 +58,7 @@ func (c *Client) Start(ctx context.Context, output string, args, env []string) (
 }
 
 // startChild gives the file with what the child prints, open for reading.
-func startChild(output string, args, env []string) (*exec.Cmd, *os.File, error) {
+func startChild(output string, args, env []string, input io.Reader) (*exec.Cmd, *os.File, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +68,7 @@ func startChild(output string, args, env []string) (*exec.Cmd, *os.File, error) 
 		return nil, nil, err
 	}
 	child := exec.Command(self, args...)
-	child.Stdout, child.Stderr, child.Env = out, out, env
+	child.Stdin, child.Stdout, child.Stderr, child.Env = input, out, out, env
 	detach(child)
 	if err := child.Start(); err != nil {
 		_ = out.Close()

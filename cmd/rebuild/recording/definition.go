@@ -71,6 +71,10 @@ func (s Script) Define(ctx context.Context, run *Run, critical []string, file st
 			break
 		}
 	}
+	r.warnOfSecrets()
+	if holdsSecret(s.Command) {
+		r.warnings.add("the command is not noted in the file, as it holds what looks like a secret, so --check is to be given it: %s", strings.Join(Shown(s.Command), " "))
+	}
 	for _, im := range r.images {
 		if taken.definitions && im.named {
 			continue // its definition has the words
@@ -137,8 +141,12 @@ var comments = []string{
 	"this file does not know, says: rebuild record --check",
 }
 
-// noted words what the file keeps, in one line of characters that YAML takes.
+// noted words what the file keeps, in one line of characters that YAML takes; "" when that
+// would give a secret away.
 func (s Script) noted() string {
+	if holdsSecret(s.Command) {
+		return ""
+	}
 	var text strings.Builder
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
@@ -175,7 +183,7 @@ func (o overlay) ReadFile(ctx context.Context, name string) ([]byte, error) {
 // load reads a rebuild.yaml that need not be there yet.
 func (s Script) load(ctx context.Context, text []byte, file string) (impact.Catalog, error) {
 	name := path.Clean(fromRoot(s.Root, file))
-	opt := catalog.Options{Root: s.Root, Files: []string{name}}
+	opt := catalog.Options{Root: s.Root, Files: []string{name}, Env: withoutSecrets}
 	if filepath.IsAbs(filepath.FromSlash(name)) {
 		opt.Read = func(at string) ([]byte, error) {
 			if filepath.ToSlash(at) == name {
@@ -237,7 +245,12 @@ func (r *replay) written(how way, critical []string) *catalog.Written {
 }
 
 func (r *replay) writtenImage(im *Image) catalog.WrittenImage {
-	out := catalog.WrittenImage{Image: im.Image, FromEnvironment: im.fromEnv}
+	out := catalog.WrittenImage{Image: im.Image, FromEnvironment: slices.Clone(im.fromEnv)}
+	for _, name := range secretArgs(im) {
+		if !slices.Contains(out.FromEnvironment, name) {
+			out.FromEnvironment = append(out.FromEnvironment, name)
+		}
+	}
 	if isAbs := filepath.IsAbs(filepath.FromSlash(im.Context)); isAbs && im.Inline == "" { // from where no way leads to it
 		out.Dockerfile = filepath.ToSlash(r.abs(im.Dockerfile))
 	}

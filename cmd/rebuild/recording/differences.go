@@ -108,7 +108,13 @@ func unequal(root string, script, file impact.Image) []string {
 	}
 	note("target", script.Target, file.Target)
 	for _, name := range slices.Sorted(maps.Keys(union(script.Args, file.Args))) {
-		note("argument "+name, valueOf(script.Args, name), valueOf(file.Args, name))
+		a, b := valueOf(script.Args, name), valueOf(file.Args, name)
+		switch {
+		case !impact.SecretName(name):
+			note("argument "+name, a, b)
+		case a != b && file.Args[name] != leftToEnvironment:
+			out = append(out, "argument "+name+": not the same in the script and in the file")
+		}
 	}
 	note("platforms", strings.Join(script.Platforms, ", "), strings.Join(file.Platforms, ", "))
 	for _, name := range slices.Sorted(maps.Keys(union(aContexts, bContexts))) {

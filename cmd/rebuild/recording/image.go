@@ -43,7 +43,7 @@ func (im *Image) label() string {
 	if im.Name != "" {
 		return im.Name
 	}
-	return "an image without a tag (" + strings.Join(append([]string{im.call.Program}, im.call.Args...), " ") + ")"
+	return "an image without a tag (" + called(im.call) + ")"
 }
 
 // replay makes the images that are there after the calls, in the order in which each was
@@ -58,7 +58,7 @@ type replay struct {
 }
 
 func (r *replay) take(c *standin.Call) error {
-	line := strings.Join(append([]string{c.Program}, c.Args...), " ")
+	line := called(c)
 	switch {
 	case c.Lacking != "":
 		r.warnings.add("cannot be recorded: %s", line+": "+c.Lacking)

@@ -31,9 +31,10 @@ func (s *Session) catalogWith(ctx context.Context, q Query, t tree.Tree, volatil
 		files[i] = s.definitionPath(f)
 	}
 	cat, err := catalog.Load(ctx, t, catalog.Options{
-		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Allowed: allowed, Set: q.Set,
+		Read: s.readOutside, Root: s.Root, Dir: s.Dir, Files: files, Allowed: allowed, Set: q.Set, ShowValues: q.Values,
 		BuildArgs: q.BuildArgs, Vars: q.Vars, Volatile: volatile, Memo: s.caches.definitions,
 	})
+	s.secret(cat.Values.Secret()) // also of one that cannot be read
 	if err != nil {
 		return cat, err
 	}

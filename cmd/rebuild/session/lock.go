@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"rebuild/impact"
 	"rebuild/impact/safefile"
 )
 
@@ -108,6 +109,7 @@ func command() string {
 		if i == words {
 			return text + " …"
 		}
+		arg = impact.Values{}.Withheld(arg) // of a URL
 		if name, _, ok := strings.Cut(arg, "="); ok {
 			arg = name + "=…"
 		}

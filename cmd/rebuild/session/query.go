@@ -21,6 +21,7 @@ type Query struct {
 	BuildArgs map[string]string // for every image
 	Set       []string          // overrides of targets, as in bake
 	Vars      map[string]string // variables of a bake file
+	Values    bool              // texts for people may hold those of arguments and variables; never secrets
 	Catalog   *impact.Catalog   // to use instead of the definitions at the trees; nil: none
 
 	// Which of them are meant.

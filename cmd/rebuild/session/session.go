@@ -32,6 +32,7 @@ type Session struct {
 	warn   func(string)
 	waits  func()
 	large  func(path string, size int64)
+	secret func([]impact.Value)
 	caches Caches
 	engine *engine // nil: none is used
 	reads  reads
@@ -49,10 +50,13 @@ const (
 
 // Options are how a session works. The zero value is for one that lives for one plan.
 type Options struct {
-	Large  func(path string, size int64) // is told of a file that takes long to read; it may be called concurrently; nil: nobody is
-	Waits  func()                        // is told, once, when an engine keeps the session waiting; nil: nobody is
-	Warn   func(string)                  // is told what the user should know; it may be called concurrently; nil: nobody is
-	Caches *Caches                       // what was read by sessions before; nil: nothing
+	Large func(path string, size int64) // is told of a file that takes long to read; it may be called concurrently; nil: nobody is
+	Waits func()                        // is told, once, when an engine keeps the session waiting; nil: nobody is
+	Warn  func(string)                  // is told what the user should know; it may be called concurrently; nil: nobody is
+	// Secret is told the values that no text may hold, whatever it is about; it may be called
+	// concurrently; nil: nobody is.
+	Secret func([]impact.Value)
+	Caches *Caches // what was read by sessions before; nil: nothing
 }
 
 // Caches keep what is read of definitions, of Dockerfiles and of git's index, for one
@@ -71,12 +75,15 @@ func NewCaches() *Caches {
 // Open opens the repository that the place lies in; a folder outside git serves too.
 // The caller closes the session.
 func Open(ctx context.Context, place Place, use Use, o Options) (*Session, error) {
-	s := &Session{place: place, warn: o.Warn, waits: o.Waits, large: o.Large}
+	s := &Session{place: place, warn: o.Warn, waits: o.Waits, large: o.Large, secret: o.Secret}
 	if s.warn == nil {
 		s.warn = func(string) {}
 	}
 	if s.waits == nil {
 		s.waits = func() {}
+	}
+	if s.secret == nil {
+		s.secret = func([]impact.Value) {}
 	}
 	if o.Caches == nil {
 		o.Caches = NewCaches()

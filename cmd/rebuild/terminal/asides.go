@@ -45,7 +45,7 @@ func (p *Printer) aside(text string) {
 	}
 	a.seen[text] = true
 	if a.immediate {
-		writeLine(p.Err, "rebuild: "+text)
+		p.line(p.Err, "rebuild: "+text)
 	} else {
 		a.texts = append(a.texts, text)
 	}
@@ -74,7 +74,7 @@ func (p *Printer) Asides() {
 		case more > 0:
 			text += fmt.Sprintf(" (and %d more of this kind: -v prints all)", more)
 		}
-		writeLine(p.Err, "rebuild: "+text)
+		p.line(p.Err, "rebuild: "+text)
 	}
 }
 

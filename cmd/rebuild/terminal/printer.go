@@ -31,6 +31,10 @@ type Printer struct {
 
 	Verbose bool // every warning is printed, not only the first of a kind
 
+	// Withhold takes out of each text what nobody may see; nil: nothing. It is set before
+	// anything is printed.
+	Withhold func(text string) string
+
 	mu     sync.Mutex
 	asides asides // guarded by mu
 }
@@ -88,22 +92,32 @@ func (p *Printer) MessageWidth() int {
 }
 
 // Answer writes a line to stdout.
-func (p *Printer) Answer(format string, args ...any) { writeLine(p.Out, fmt.Sprintf(format, args...)) }
+func (p *Printer) Answer(format string, args ...any) { p.line(p.Out, fmt.Sprintf(format, args...)) }
 
 // Message writes a line to stderr.
-func (p *Printer) Message(format string, args ...any) { writeLine(p.Err, fmt.Sprintf(format, args...)) }
+func (p *Printer) Message(format string, args ...any) { p.line(p.Err, fmt.Sprintf(format, args...)) }
 
-// writeLine is how text for people is written. On a terminal a line that is too long goes
-// on below.
-func writeLine(w io.Writer, text string) {
+// line is how text for people is written. On a terminal a line that is too long goes on
+// below.
+func (p *Printer) line(w io.Writer, text string) {
 	width, _ := sizeOf(w)
-	_, _ = io.WriteString(w, strings.Join(fold(Plain(text), width), "\n")+"\n") // whoever read it has gone
+	_, _ = io.WriteString(w, strings.Join(fold(p.Seen(text), width), "\n")+"\n") // whoever read it has gone
+}
+
+// Seen is a text as people may see it: one line, without what nobody may see.
+func (p *Printer) Seen(text string) string { return Plain(p.withheld(text)) }
+
+func (p *Printer) withheld(text string) string {
+	if p.Withhold == nil {
+		return text
+	}
+	return p.Withhold(text)
 }
 
 // Heading writes a title, which stands out on a terminal, and the rest of its line to
 // stdout.
 func (p *Printer) Heading(title, rest string) {
-	title, rest = Plain(title), Plain(rest)
+	title, rest = p.Seen(title), p.Seen(rest)
 	if p.Color {
 		title = "\x1b[1m" + title + "\x1b[0m"
 	}
@@ -120,7 +134,7 @@ func (p *Printer) Fail(text, hint string) {
 // its command is there to be copied.
 func (p *Printer) Hint(hint string) {
 	if hint != "" {
-		_, _ = io.WriteString(p.Err, Plain("rebuild: hint: "+hint)+"\n") // whoever read it has gone
+		_, _ = io.WriteString(p.Err, p.Seen("rebuild: hint: "+hint)+"\n") // whoever read it has gone
 	}
 }
 
@@ -137,7 +151,7 @@ func (p *Printer) encode(v any, indent string) error {
 	enc.SetIndent("", indent)
 	err := enc.Encode(Exact(v))
 	if err == nil {
-		_, err = p.Out.Write(unspokenJSON(text.Bytes()))
+		_, err = p.Out.Write(unspokenJSON(withheldJSON(text.Bytes(), p.withheld)))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot print the answer: %w", err)
@@ -147,12 +161,12 @@ func (p *Printer) encode(v any, indent string) error {
 
 // JSONLines writes lines of JSON to stdout, each given with one call.
 func (p *Printer) JSONLines() io.Writer {
-	return &lineWriter{func(line string) string { return string(unspokenJSON([]byte(line))) }, p.Out}
+	return &lineWriter{func(line string) string { return string(unspokenJSON(withheldJSON([]byte(line), p.withheld))) }, p.Out}
 }
 
 // LogLines writes lines that a program printed to stdout, each given with one call.
 func (p *Printer) LogLines() io.Writer {
-	return &lineWriter{func(line string) string { return LogLine(line) + "\n" }, p.Out}
+	return &lineWriter{func(line string) string { return LogLine(p.withheld(line)) + "\n" }, p.Out}
 }
 
 // Folded writes text of whole lines to stdout, which go on below where they are too long for

@@ -23,6 +23,7 @@ const (
 // others are shortened in their middle when nothing else helps.
 func (p *Printer) Table(indent string, rows [][]string) {
 	width := p.Width()
+	rows = p.withheldRows(rows)
 	var text strings.Builder
 	for _, r := range lay(indent, rows, width) {
 		text.WriteString(r.within(width) + "\n")
@@ -34,6 +35,7 @@ func (p *Printer) Table(indent string, rows [][]string) {
 // columns are left out that the list names, the first first.
 func (p *Printer) Columns(rows [][]string, lessWanted ...string) {
 	width := p.Width()
+	rows = p.withheldRows(rows)
 	for _, heading := range lessWanted {
 		if width == 0 || len(rows) == 0 || wide(rows, width) <= width {
 			break
@@ -41,6 +43,17 @@ func (p *Printer) Columns(rows [][]string, lessWanted ...string) {
 		rows = without(rows, slices.Index(rows[0], heading))
 	}
 	p.Table("", rows)
+}
+
+func (p *Printer) withheldRows(rows [][]string) [][]string {
+	out := make([][]string, len(rows))
+	for i, cells := range rows {
+		out[i] = make([]string, len(cells))
+		for j, cell := range cells {
+			out[i][j] = p.withheld(cell)
+		}
+	}
+	return out
 }
 
 // wide is how wide a table is in a terminal of so many columns, with its cells as short as
@@ -77,9 +90,9 @@ func without(rows [][]string, column int) [][]string {
 
 // TableLines are the rows of a table as a line each, of at most width columns; 0: of any
 // length.
-func TableLines(indent string, rows [][]string, width int) []string {
+func (p *Printer) TableLines(indent string, rows [][]string, width int) []string {
 	var lines []string
-	for _, r := range lay(indent, rows, width) {
+	for _, r := range lay(indent, p.withheldRows(rows), width) {
 		lines = append(lines, Cut(r.within(0), width))
 	}
 	return lines
@@ -88,7 +101,7 @@ func TableLines(indent string, rows [][]string, width int) []string {
 // Beside writes a text beside a head; on a terminal a text that is too long goes on below
 // itself.
 func (p *Printer) Beside(head, text string) {
-	r := row{Plain(head), Plain(text)}
+	r := row{p.Seen(head), p.Seen(text)}
 	_, _ = io.WriteString(p.Out, r.within(p.Width())+"\n") // whoever read it has gone
 }
 

@@ -10,11 +10,11 @@ import (
 
 func TestTableLines(t *testing.T) {
 	rows := [][]string{{"name", "x"}, {"日本", "a longer cell"}, {"n"}, {"", ""}}
-	got := TableLines("  ", rows, 0)
+	got := (&Printer{}).TableLines("  ", rows, 0)
 	if want := []string{"  name  x", "  日本  a longer cell", "  n", ""}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	got = TableLines("  ", rows, 10)
+	got = (&Printer{}).TableLines("  ", rows, 10)
 	if want := []string{"  name  x", "  日本  a…", "  n", ""}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

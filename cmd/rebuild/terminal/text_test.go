@@ -77,7 +77,7 @@ func TestOneLine(t *testing.T) {
 		"hint":    func(p *Printer) { p.Hint(evil) },
 		"table":   func(p *Printer) { p.Table("  ", [][]string{{evil, "b"}}) },
 		"last":    func(p *Printer) { p.Table("  ", [][]string{{"::error::y", evil}}) },
-		"lines":   func(p *Printer) { p.Message("%s", strings.Join(TableLines("", [][]string{{evil}}, 200), "")) },
+		"lines":   func(p *Printer) { p.Message("%s", strings.Join(p.TableLines("", [][]string{{evil}}, 200), "")) },
 		"log":     func(p *Printer) { _, _ = p.LogLines().Write([]byte(evil + "\n")) },
 	} {
 		var out bytes.Buffer
