@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
 	}
 	testscript.Main(m, map[string]func(){
-		"rebuild": func() { os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr)) },
+		"rebuild": func() { os.Exit(process()) },
 		"rebuild-pre-push": func() {
 			if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
 				panic(err)

@@ -239,8 +239,7 @@ func (l *lacking) mayNameStage(im impact.Image, text []byte) bool {
 		if !strings.Contains(word, unknownPart) {
 			continue
 		}
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(strings.ToLower(word)), regexp.QuoteMeta(unknownPart), ".*")
-		if p := regexp.MustCompile("^" + quoted + "$"); slices.ContainsFunc(l.stages, func(s string) bool { return s != "" && p.MatchString(strings.ToLower(s)) }) {
+		if p := pattern(strings.ToLower(word)); slices.ContainsFunc(l.stages, func(s string) bool { return s != "" && p.MatchString(strings.ToLower(s)) }) {
 			return true
 		}
 	}
