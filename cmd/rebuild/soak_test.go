@@ -24,6 +24,8 @@ var (
 	soakSeed  = flag.Uint64("soak.seed", 0, "seed of the soak test (0: a new one)")
 	soakTell  = flag.Bool("soak.tell", false, "print each step as it is done")
 	soakEdits = flag.Int("soak.edits", 25, "edits that the daemon has to follow")
+	soakEvery = flag.Duration("soak.every", 0, "the time between two steps (0: they come at all moments of the daemon's work); the daemon then lives to the end, and its memory is measured")
+	soakWatch = flag.Int("soak.watches", 0, "how many inotify watches the daemon may have (0: as many as the system gives)")
 )
 
 // soakImages bounds the images of the repository: more of them take longer, and find
@@ -40,8 +42,15 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("go test ./cmd/rebuild -run TestSoak -soak.seed %d -soak.edits %d", seed, *soakEdits)
 	s := newSoak(t, seed)
+	between := 6
+	if *soakEvery > 0 {
+		ticker := time.NewTicker(*soakEvery)
+		defer ticker.Stop()
+		s.tick = ticker.C
+		between = *soakEdits / 10 // a settled daemon is not one that follows edits
+	}
 	for s.edits < *soakEdits && !t.Failed() {
-		for until := s.edits + 6 + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
+		for until := s.edits + between + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
 			s.step(t)
 		}
 		s.settle(t)
@@ -67,7 +76,8 @@ type soak struct {
 	kinds                  map[string]int
 	steps                  []string // since it settled last
 	bases                  map[string]bool
-	first                  *resources // when it settled first
+	first                  *resources       // when it settled first
+	tick                   <-chan time.Time // when the next step is due; nil: at any moment
 }
 
 func newSoak(t *testing.T, seed uint64) *soak {

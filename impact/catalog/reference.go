@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -46,19 +45,17 @@ func contextName(ref string) (string, error) {
 	return strings.TrimSuffix(reference.FamiliarString(named), ":latest"), nil
 }
 
-// setRefs gives an image the references that others find it under. A tag that is another
-// spelling of one before it ("x" and "x:latest") is left out of both lists, as is a bad
-// one; the first bad one is the error.
+// setRefs gives an image the references that others find it under. A bad tag is
+// left out of both lists, and the first one is the error.
 func setRefs(im *impact.Image) (bad string, err error) {
 	im.Refs = nil
 	var good []string
 	for _, tag := range im.Tags {
 		ref, failed := normalise(tag)
-		switch {
-		case failed != nil && err == nil:
-			bad, err = tag, failed
-		case failed == nil && !slices.Contains(im.Refs, ref):
+		if failed == nil {
 			good, im.Refs = append(good, tag), append(im.Refs, ref)
+		} else if err == nil {
+			bad, err = tag, failed
 		}
 	}
 	im.Tags = good
