@@ -70,7 +70,10 @@ type contender struct {
 func (s *soak) together(t *testing.T) (killed, built int) {
 	t.Helper()
 	s.daemon.signal(t, syscall.SIGSTOP) // it sees all edits at once, or what it builds depends on the moment
-	for range 1 + s.r.IntN(2) {
+	if s.now != s.good { // a repository that builds has more to tell
+		s.become(t, s.good.clone())
+	}
+	for range 1 + s.r.IntN(3) {
 		s.edit(t)
 	}
 	s.git(t, "add", "-A")

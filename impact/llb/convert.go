@@ -276,7 +276,7 @@ func (d *dockerfile) outline() {
 
 // isLinked tells whether a COPY or ADD has the flag --link.
 func isLinked(n *parser.Node) bool {
-	instruction, err := instructions.ParseInstruction(n)
+	instruction, err := instructions.ParseInstructionWithLinter(n, unheard)
 	if err != nil {
 		return false
 	}

@@ -34,7 +34,7 @@ func lackingOf(im impact.Image, text []byte, empty bool) *lacking {
 	if err != nil {
 		return nil
 	}
-	stages, global, err := instructions.Parse(ast.AST, nil)
+	stages, global, err := instructions.Parse(ast.AST, unheard)
 	if err != nil {
 		return nil
 	}
