@@ -52,6 +52,9 @@ func TestSoak(t *testing.T) {
 	for s.edits < *soakEdits && !t.Failed() {
 		for until := s.edits + between + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
 			s.step(t)
+			if s.tick != nil {
+				s.mend(t)
+			}
 		}
 		s.settle(t)
 	}
@@ -77,6 +80,7 @@ type soak struct {
 	steps                  []string // since it settled last
 	bases                  map[string]bool
 	first                  *resources       // when it settled first
+	failing                int              // steps since the daemon was seen up to date, in a soak at a pace
 	tick                   <-chan time.Time // when the next step is due; nil: at any moment
 }
 
@@ -143,6 +147,23 @@ func (s *soak) begin(t *testing.T) {
 	s.git(t, "add", "-A")
 	s.git(t, "commit", "-qm", "the first", "--allow-empty")
 	s.settle(t)
+}
+
+// mendSteps is for how many steps an image may stay broken in a soak at a pace: a repository
+// that builds has more to tell.
+const mendSteps = 8
+
+// mend goes back to what could be built when that is no more so for a while.
+func (s *soak) mend(t *testing.T) {
+	t.Helper()
+	if s.daemon.status(t).State == daemon.UpToDate {
+		s.failing = 0
+		return
+	}
+	if s.failing++; s.failing%mendSteps == 0 {
+		s.did("undo", "to what could be built")
+		s.become(t, s.good.clone())
+	}
 }
 
 // write makes the disk what the repository is to be.

@@ -50,8 +50,12 @@ func planStories(t *testing.T, dir string) {
 	})
 }
 
-// condition knows [git-hooks]: git takes hooks from its configuration.
+// condition knows [git-hooks]: git takes hooks from its configuration; and [few-watches]: a
+// program can be given few inotify watches, in a user namespace of its own.
 func condition(name string) (bool, error) {
+	if name == "few-watches" {
+		return exec.Command("unshare", "-r", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_watches").Run() == nil, nil
+	}
 	if name != "git-hooks" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
