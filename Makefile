@@ -82,25 +82,36 @@ exactness: ## have BuildKit judge plans: random edits (REPOS, EDITS, SEED), hist
 	go test ./cmd/rebuild -v -timeout 6h -parallel 8 -run '^(TestOracle|TestCorpora|TestTruth|TestWalk|TestHazards)$$' \
 		-walk -oracle.repos $(REPOS) -oracle.edits $(EDITS) -oracle.seed $(SEED)
 
-# SOAK edits; SEED as above.
+# SOAK edits, EVERY so often (1s: its memory is measured); ROUNDS; SEED as above.
 SOAK ?= 2000
-soak: ## have a daemon follow random edits, git, kills, a lost engine (SOAK, SEED)
+EVERY ?= 0
+ROUNDS ?= 200
+soak: ## have a daemon follow random edits, git, kills, a lost engine (SOAK, EVERY, SEED)
 	@.ci/setup engine busybox
-	go test ./cmd/rebuild -v -timeout 2h -run '^TestSoak$$' -soak.edits $(SOAK) -soak.seed $(SEED)
+	go test ./cmd/rebuild -v -timeout 4h -run '^TestSoak$$' -soak.edits $(SOAK) -soak.every $(EVERY) -soak.seed $(SEED)
+
+together: ## have a daemon, runs and pushes work at once, and be killed (ROUNDS, SEED)
+	@.ci/setup engine busybox
+	go test ./cmd/rebuild -v -timeout 4h -run '^TestTogether$$' -together.rounds $(ROUNDS) -soak.seed $(SEED)
 
 bench: ## run the benchmarks (BENCH=pattern)
 	@.ci/setup engine busybox base buildx
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...
 
-fuzz: ## run each fuzz test for FUZZTIME
+# RUNS at the command line, whose time and memory are bounded, too.
+RUNS ?= 2000
+fuzz: ## run each fuzz test for FUZZTIME, then the program on garbled repositories (RUNS, SEED)
+	@.ci/setup engine busybox
+	@$(MAKE) --no-print-directory bin/rebuild
 	@set -e; for package in $$(go list ./...); do \
 		for name in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "fuzz $$package $$name"; \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+	go test ./cmd/rebuild -v -timeout 6h -run '^TestGarbled$$' -garbled.runs $(RUNS) -garbled.seed $(SEED) -garbled.binary "$(CURDIR)/bin/rebuild"
 
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build install demo release release-check test lint cross exactness soak bench fuzz clean
+.PHONY: help build install demo release release-check test lint cross exactness soak together bench fuzz clean

@@ -103,7 +103,9 @@ func owners(cat Catalog) map[string][]string {
 	m := map[string][]string{}
 	for _, im := range cat.Images {
 		for _, ref := range im.Refs {
-			m[ref] = append(m[ref], im.Name)
+			if !slices.Contains(m[ref], im.Name) { // it may have one tag in two spellings
+				m[ref] = append(m[ref], im.Name)
+			}
 		}
 	}
 	return m

@@ -31,6 +31,7 @@ func engineStories(t *testing.T, dir string) {
 		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
 			env.Setenv("OS", base)

@@ -26,9 +26,16 @@ func main() {
 	if folder, program, ok := standin.Called(os.Args[0]); ok { // "rebuild record" runs a script
 		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
 	}
+	os.Exit(process())
+}
+
+// process is the program from its arguments to its exit code.
+func process() int {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
-	os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr))
+	stderr := os.Stderr
+	terminal.SilenceLibraries()
+	return interruptible(os.Args[1:], os.Stdout, stderr)
 }
 
 // execute is the program: it gives the exit code.

@@ -19,6 +19,7 @@ type proxy struct {
 	listener net.Listener      // nil: cut
 	conns    map[net.Conn]bool // both ends of each connection
 	calls    int
+	answers  func(io.Reader) io.Reader // what becomes of the engine's answers; nil: nothing
 }
 
 // Write counts the requests that pass: each starts with a line that ends so.
@@ -78,12 +79,21 @@ func (p *proxy) pass(l net.Listener, in net.Conn) {
 	}
 	var both sync.WaitGroup
 	both.Go(func() { _, _ = io.Copy(out, io.TeeReader(in, p)); halfClose(out) })
-	both.Go(func() { _, _ = io.Copy(in, out); halfClose(in) })
+	both.Go(func() { _, _ = io.Copy(in, p.answer(out)); halfClose(in) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, in)
 	delete(p.conns, out)
+}
+
+func (p *proxy) answer(from io.Reader) io.Reader {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answers == nil {
+		return from
+	}
+	return p.answers(from)
 }
 
 func (p *proxy) add(l net.Listener, in, out net.Conn) bool {

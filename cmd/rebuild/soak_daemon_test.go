@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,6 +74,11 @@ func (s *soak) rebuildCommand(args ...string) *exec.Cmd {
 func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 	t.Helper()
 	d := &soakDaemon{s: s, cmd: s.rebuildCommand("watch", "-j", "4"), ended: make(chan error, 1)}
+	// It must not outlive the test, whatever becomes of that.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if *soakWatch > 0 {
+		limitWatches(d.cmd, *soakWatch)
+	}
 	at, err := find(t.Context(), terminal.New(io.Discard, io.Discard), session.Place{Dir: s.checkout.dir})
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +95,6 @@ func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 	}
 	d.cmd.Stdout, d.cmd.Stderr = d.err, d.err
 	d.cmd.Env = append(d.cmd.Env, goroutinesFile+"="+filepath.Join(s.tmp, "goroutines"))
-	// It must not outlive the test, whatever becomes of that.
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +110,17 @@ func startSoakDaemon(t *testing.T, s *soak) *soakDaemon {
 		t.Fatalf("the daemon does not answer\n%s", d.printed(t))
 	}
 	return d
+}
+
+// limitWatches has a program run in a user namespace of its own, which has so many inotify
+// watches (user_namespaces(7), namespaces(7): /proc/sys/user).
+func limitWatches(cmd *exec.Cmd, most int) {
+	const limited = `echo "$0" > /proc/sys/user/max_inotify_watches && exec "$@"`
+	cmd.Args = append([]string{"sh", "-c", limited, strconv.Itoa(most), cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 }
 
 // comesTrue looks until something holds or the time is over.

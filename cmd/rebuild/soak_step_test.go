@@ -46,12 +46,16 @@ var soakSteps = []soakStep{
 // step does one of them at random, then waits for something or for nothing.
 func (s *soak) step(t *testing.T) {
 	t.Helper()
+	steps := soakSteps
+	if s.tick != nil {
+		steps = slices.DeleteFunc(slices.Clone(steps), func(st soakStep) bool { return st.kind == "kill" })
+	}
 	sum := 0
-	for _, st := range soakSteps {
+	for _, st := range steps {
 		sum += st.weight
 	}
 	at := s.r.IntN(sum)
-	for _, st := range soakSteps {
+	for _, st := range steps {
 		if at -= st.weight; at < 0 {
 			st.do(s, t)
 			break
@@ -65,6 +69,10 @@ func (s *soak) step(t *testing.T) {
 // daemon does.
 func (s *soak) pace(t *testing.T) {
 	t.Helper()
+	if s.tick != nil {
+		<-s.tick
+		return
+	}
 	look := func(most time.Duration, holds func(daemon.Status) bool) {
 		comesTrue(most, func() bool { return holds(s.daemon.status(t)) })
 	}

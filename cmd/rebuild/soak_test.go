@@ -24,6 +24,8 @@ var (
 	soakSeed  = flag.Uint64("soak.seed", 0, "seed of the soak test (0: a new one)")
 	soakTell  = flag.Bool("soak.tell", false, "print each step as it is done")
 	soakEdits = flag.Int("soak.edits", 25, "edits that the daemon has to follow")
+	soakEvery = flag.Duration("soak.every", 0, "the time between two steps (0: they come at all moments of the daemon's work); the daemon then lives to the end, and its memory is measured")
+	soakWatch = flag.Int("soak.watches", 0, "how many inotify watches the daemon may have (0: as many as the system gives)")
 )
 
 // soakImages bounds the images of the repository: more of them take longer, and find
@@ -40,9 +42,19 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("go test ./cmd/rebuild -run TestSoak -soak.seed %d -soak.edits %d", seed, *soakEdits)
 	s := newSoak(t, seed)
+	between := 6
+	if *soakEvery > 0 {
+		ticker := time.NewTicker(*soakEvery)
+		defer ticker.Stop()
+		s.tick = ticker.C
+		between = *soakEdits / 10 // a settled daemon is not one that follows edits
+	}
 	for s.edits < *soakEdits && !t.Failed() {
-		for until := s.edits + 6 + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
+		for until := s.edits + between + s.r.IntN(20); s.edits < until && s.edits < *soakEdits; {
 			s.step(t)
+			if s.tick != nil {
+				s.mend(t)
+			}
 		}
 		s.settle(t)
 	}
@@ -67,7 +79,9 @@ type soak struct {
 	kinds                  map[string]int
 	steps                  []string // since it settled last
 	bases                  map[string]bool
-	first                  *resources // when it settled first
+	first                  *resources       // when it settled first
+	failing                int              // steps since the daemon was seen up to date, in a soak at a pace
+	tick                   <-chan time.Time // when the next step is due; nil: at any moment
 }
 
 func newSoak(t *testing.T, seed uint64) *soak {
@@ -133,6 +147,23 @@ func (s *soak) begin(t *testing.T) {
 	s.git(t, "add", "-A")
 	s.git(t, "commit", "-qm", "the first", "--allow-empty")
 	s.settle(t)
+}
+
+// mendSteps is for how many steps an image may stay broken in a soak at a pace: a repository
+// that builds has more to tell.
+const mendSteps = 8
+
+// mend goes back to what could be built when that is no more so for a while.
+func (s *soak) mend(t *testing.T) {
+	t.Helper()
+	if s.daemon.status(t).State == daemon.UpToDate {
+		s.failing = 0
+		return
+	}
+	if s.failing++; s.failing%mendSteps == 0 {
+		s.did("undo", "to what could be built")
+		s.become(t, s.good.clone())
+	}
 }
 
 // write makes the disk what the repository is to be.

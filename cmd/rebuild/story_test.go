@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(standin.Run(folder, program, os.Args[1:], recording.Evaluate))
 	}
 	testscript.Main(m, map[string]func(){
-		"rebuild": func() { os.Exit(interruptible(os.Args[1:], os.Stdout, os.Stderr)) },
+		"rebuild": func() { os.Exit(process()) },
 		"rebuild-pre-push": func() {
 			if err := hooks.Run(context.Background(), os.Args[1:], os.Stdin); err != nil {
 				panic(err)
@@ -50,8 +50,12 @@ func planStories(t *testing.T, dir string) {
 	})
 }
 
-// condition knows [git-hooks]: git takes hooks from its configuration.
+// condition knows [git-hooks]: git takes hooks from its configuration; and [few-watches]: a
+// program can be given few inotify watches, in a user namespace of its own.
 func condition(name string) (bool, error) {
+	if name == "few-watches" {
+		return exec.Command("unshare", "-r", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_watches").Run() == nil, nil
+	}
 	if name != "git-hooks" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}

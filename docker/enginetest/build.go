@@ -101,3 +101,13 @@ func Docker(t testing.TB, e *docker.Engine, args ...string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// Prune removes images that have a label and no reference.
+func Prune(t testing.TB, e *docker.Engine, label string) {
+	t.Helper()
+	cmd := exec.Command("docker", "image", "prune", "-f", "--filter", "label="+label)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host(), "DOCKER_CONTEXT=")
+	if out, err := cmd.CombinedOutput(); err != nil { // also when the test has ended
+		t.Errorf("docker image prune: %v: %s", err, out)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
@@ -37,7 +38,8 @@ func readRecipe(text []byte, given map[string]string) (r *recipe, err error) {
 	if err != nil {
 		return nil, err
 	}
-	stages, global, err := instructions.Parse(ast.AST, nil)
+	// Without a linter, a comment "# check=" above an instruction is a nil pointer to BuildKit.
+	stages, global, err := instructions.Parse(ast.AST, linter.New(&linter.Config{}))
 	if err != nil {
 		return nil, err
 	}

@@ -139,6 +139,9 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 		}
 		def, err := res.State.Marshal(ctx, llb.WithCaps(gw.BuildOpts().LLBCaps))
 		if err != nil {
+			if line := notUTF8(src.text); line > 0 { // in what no lexer reads: a command
+				return nil, &impact.Fault{Path: im.DockerfileName(), Line: line, Cause: "it is not UTF-8: " + cause(err)}
+			}
 			return nil, faultOf(im, err)
 		}
 		config, err := normalConfig(res.Image)
@@ -224,6 +227,9 @@ func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) 
 		}
 		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
 	}
+	if line := notUTF8(src.text); line > 0 {
+		src.warnings = append(src.warnings, fmt.Sprintf("%s:%d: it is not UTF-8: BuildKit reads each such byte as U+FFFD", src.path, line))
+	}
 	src.outline()
 	return src, nil
 }
@@ -271,7 +277,7 @@ func (d *dockerfile) outline() {
 
 // isLinked tells whether a COPY or ADD has the flag --link.
 func isLinked(n *parser.Node) bool {
-	instruction, err := instructions.ParseInstruction(n)
+	instruction, err := instructions.ParseInstructionWithLinter(n, unheard)
 	if err != nil {
 		return false
 	}

@@ -15,6 +15,10 @@ import (
 	"rebuild/impact"
 )
 
+// unheard is the linter of what is parsed beside a conversion. Without one, a comment
+// "# check=" above an instruction is a nil pointer to BuildKit.
+var unheard = linter.New(&linter.Config{})
+
 // violations are the linter's warnings of one conversion.
 type violations struct {
 	mu    sync.Mutex

@@ -152,9 +152,10 @@ func expand(word string, values map[string]string) string {
 
 var quotes = strings.NewReplacer(`"`, "", `'`, "")
 
-// pattern is what a word with unknown parts may stand for.
+// pattern is what a word with unknown parts may stand for. BuildKit reads each byte that is
+// no UTF-8 as U+FFFD (see notUTF8), which no expression may hold.
 func pattern(word string) *regexp.Regexp {
-	quoted := strings.ReplaceAll(regexp.QuoteMeta(word), regexp.QuoteMeta(unknownPart), ".*")
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(string([]rune(word))), regexp.QuoteMeta(unknownPart), ".*")
 	return regexp.MustCompile("^" + quoted + "$")
 }
 

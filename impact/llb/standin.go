@@ -34,7 +34,7 @@ func lackingOf(im impact.Image, text []byte, empty bool) *lacking {
 	if err != nil {
 		return nil
 	}
-	stages, global, err := instructions.Parse(ast.AST, nil)
+	stages, global, err := instructions.Parse(ast.AST, unheard)
 	if err != nil {
 		return nil
 	}
@@ -239,8 +239,7 @@ func (l *lacking) mayNameStage(im impact.Image, text []byte) bool {
 		if !strings.Contains(word, unknownPart) {
 			continue
 		}
-		quoted := strings.ReplaceAll(regexp.QuoteMeta(strings.ToLower(word)), regexp.QuoteMeta(unknownPart), ".*")
-		if p := regexp.MustCompile("^" + quoted + "$"); slices.ContainsFunc(l.stages, func(s string) bool { return s != "" && p.MatchString(strings.ToLower(s)) }) {
+		if p := pattern(strings.ToLower(word)); slices.ContainsFunc(l.stages, func(s string) bool { return s != "" && p.MatchString(strings.ToLower(s)) }) {
 			return true
 		}
 	}

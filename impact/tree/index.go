@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // index is git's index: the files that it tracks, and the stats that they had
@@ -109,17 +109,12 @@ func readIndex(ctx context.Context, r *Repository, m *IndexMemo, moment time.Tim
 }
 
 func openIndex(file string, f format) (*index, stat, error) {
-	r, err := os.Open(file)
+	fi, err := os.Stat(file) // of one that is replaced meanwhile it is too old, which is safe
 	if err != nil {
 		return nil, stat{}, err
 	}
-	defer r.Close()
-	fi, err := r.Stat()
+	data, err := safefile.Read(file, safefile.Record)
 	if err != nil {
-		return nil, stat{}, err
-	}
-	data := make([]byte, fi.Size())
-	if _, err := io.ReadFull(r, data); err != nil {
 		return nil, stat{}, err
 	}
 	ix, err := parseIndex(data, f)

@@ -51,6 +51,9 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	} else if !fi.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
 	}
+	if err := waiting(gitAbove(dir)); err != nil {
+		return nil, err
+	}
 	here := program{dir: dir}
 	r := &Repository{children: &children{}, trees: map[string][]treeEntry{}}
 	var paths string

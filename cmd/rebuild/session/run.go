@@ -185,7 +185,7 @@ func (p *Planned) SharedTags() error {
 	for _, name := range p.Plan.Rebuilds() {
 		im, _ := cat.Image(name)
 		for _, ref := range im.Refs {
-			if other, ok := owner[ref]; ok {
+			if other, ok := owner[ref]; ok && other != name { // else it has one tag in two spellings
 				return definitionFault(&impact.Fault{
 					Cause: fmt.Sprintf("%s and %s would both be built as %s", other, name, ref),
 					Hint:  fmt.Sprintf("give one of them another tag, or name one: rebuild %s", impact.ShellWord(other)),
