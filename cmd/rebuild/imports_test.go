@@ -22,9 +22,10 @@ var allowed = map[string][]string{
 	"hooks":                      {},
 	"hooks/prepush":              {"hooks", "impact"},
 	"impact":                     {},
+	"impact/budget":              {},
 	"impact/safefile":            {},
 	"impact/tree":                {"impact", "impact/safefile"},
-	"impact/catalog":             {"impact", "impact/catalog/evidence", "impact/safefile"},
+	"impact/catalog":             {"impact", "impact/budget", "impact/catalog/evidence", "impact/safefile"},
 	"impact/catalog/commandline": {},
 	"impact/catalog/evidence":    {"impact/catalog/commandline"},
 	"impact/llb":                 {"impact"},
@@ -47,7 +48,7 @@ var allowed = map[string][]string{
 	"cmd/rebuild": {
 		"cmd/rebuild/recording", "cmd/rebuild/recording/standin", "cmd/rebuild/session", "cmd/rebuild/terminal",
 		"docker", "docker/audit", "docker/record", "docker/run", "hooks", "hooks/prepush",
-		"impact", "impact/catalog", "impact/safefile", "impact/tree", "watch", "watch/daemon",
+		"impact", "impact/budget", "impact/catalog", "impact/safefile", "impact/tree", "watch", "watch/daemon",
 	},
 }
 

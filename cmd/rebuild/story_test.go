@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 // TestPlanStories are stories without an engine.
 func TestPlanStories(t *testing.T) { planStories(t, "testdata/plan") }
 
+// TestBombStories are stories of files that ask for more than a plan is given.
+func TestBombStories(t *testing.T) { planStories(t, "testdata/bombs") }
+
 func planStories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,

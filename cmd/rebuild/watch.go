@@ -19,6 +19,7 @@ import (
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
+	"rebuild/impact/budget"
 	"rebuild/impact/safefile"
 	"rebuild/watch"
 	"rebuild/watch/daemon"
@@ -143,7 +144,9 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	log := newWatchLog(terminal.WithholdJSON(out, f.secrets.withheld))
 	log.alert = alertOf(f.notify, p)
 	o.Events = log.event
-	o.Plan = newPlanner(f.place, q, log, f.secrets).plan
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	o.Plan = endsWhenExceeded(newPlanner(f.place, q, log, f.secrets).plan, giveUp)
 	how := watch.Options{Quiet: f.quiet, Polling: f.poll, Busy: s.GitBusy(), Own: o.Marks}
 	o.Watch = func(ctx context.Context, folders <-chan []string, batches chan<- watch.Batch, notice func(watch.Mode)) error {
 		how.Notice = notice
@@ -154,10 +157,29 @@ func runWatch(ctx context.Context, p *terminal.Printer, f *watchFlags, images []
 	if errors.Is(err, daemon.ErrStopped) || endedBySIGTERM(ctx) {
 		return nil
 	}
+	var over *budget.Exceeded
+	if errors.As(context.Cause(ctx), &over) {
+		err = context.Cause(ctx)
+		log.ends(err)
+		return err
+	}
 	if f.detached && ctx.Err() == nil { // nobody sees what it prints
 		log.ends(err)
 	}
 	return err
+}
+
+// endsWhenExceeded plans, and ends the daemon when the definition was given up: what evaluates it
+// cannot be stopped, and takes more and more.
+func endsWhenExceeded(plan func(context.Context, *impact.Catalog) *daemon.Planned, end context.CancelCauseFunc) func(context.Context, *impact.Catalog) *daemon.Planned {
+	return func(ctx context.Context, good *impact.Catalog) *daemon.Planned {
+		planned := plan(ctx, good)
+		var over *budget.Exceeded
+		if errors.As(planned.Err, &over) {
+			end(planned.Err)
+		}
+		return planned
+	}
 }
 
 // endedBySIGTERM tells whether the program was told to end in good order, not

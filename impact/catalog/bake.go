@@ -156,7 +156,9 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 		if err := checkNesting(src); err != nil {
 			return in, err
 		}
-		in.outline.add(name, src)
+		if in.outline.add(name, src); in.outline.excess != nil {
+			return in, in.outline.excess
+		}
 		last := &in.files[len(in.files)-1]
 		if last.Data, err = in.fix(src); err != nil {
 			return in, err

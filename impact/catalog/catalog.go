@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	"rebuild/impact"
+	"rebuild/impact/budget"
 )
 
 // Files reads the files of a tree by slash path from its root. The error is
@@ -101,8 +102,15 @@ func Load(ctx context.Context, files Files, opt Options) (impact.Catalog, error)
 	if err != nil {
 		return impact.Catalog{}, err
 	}
-	_, cat, err := s.first(ctx)
-	cat.Warnings = slices.Concat(s.left, cat.Warnings)
+	cat, err := budget.Within(ctx, &s.budget, func() (impact.Catalog, error) {
+		_, cat, err := s.first(ctx)
+		cat.Warnings = slices.Concat(s.left, cat.Warnings)
+		return cat, err
+	})
+	var over *budget.Exceeded
+	if errors.As(err, &over) {
+		err = tooCostly(s.reading(), over)
+	}
 	return opt.withheld(cat, opt.unshown(err))
 }
 
@@ -168,7 +176,7 @@ func arrange(cat *impact.Catalog, doc *document) error {
 	leaveOut(cat, doc)
 	for i := range cat.Images {
 		im := &cat.Images[i]
-		im.IgnoreArgs = slices.Clone(doc.ignoreArgs)
+		im.IgnoreArgs = doc.ignoreArgs // of all images, and never changed
 		im.OnSuccess = doc.commandFor(im.Name)
 	}
 	return nil

@@ -17,7 +17,10 @@ func derive(cat *impact.Catalog, doc *document, ph phase) ([]string, error) {
 		return nil, doc.fault(d.from[0], "derive in phase %q: no image matches %q", ph.name.text, texts(d.from))
 	}
 	var names []string
-	used := map[string]bool{} // keys of rename that changed something
+	used := map[string]bool{}                  // keys of rename that changed something
+	if len(cat.Images)+len(from) > maxBlocks { // each phase can double them
+		return nil, doc.fault(d.from[0], "derive in phase %q makes more than %d images", ph.name.text, maxBlocks)
+	}
 	for _, name := range from {
 		orig, _ := cat.Image(name)
 		im, err := d.image(cat, doc, orig, used)

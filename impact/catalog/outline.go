@@ -17,6 +17,7 @@ type outline struct {
 	targets   []block
 	groups    []block
 	variables []string
+	excess    *impact.Fault // there is more of something than is read
 
 	names  map[string]string // path of a file -> its name for bake
 	paths  map[string]string // and back
@@ -80,22 +81,32 @@ func (o *outline) add(name string, src source) {
 	if content == nil {
 		return
 	}
+	count := map[string]int{}
 	for _, b := range content.Blocks {
 		if len(b.Labels) != 1 {
 			continue
 		}
 		at := block{kind: b.Type, name: b.Labels[0], path: src.path, line: b.LabelRanges[0].Start.Line}
+		place := at
+		if user, ok := o.written[at.path][at.name]; ok && b.Type == "target" {
+			place = user
+		}
+		if count[b.Type]++; count[b.Type] > maxBlocks {
+			o.excess = tooMany(place, place.kind+"s")
+			return
+		}
 		switch b.Type {
 		case "target":
+			if n := combinations(b.Body); n > maxBlocks {
+				o.excess = place.fault("its matrix makes more than %d targets", maxBlocks)
+				return
+			}
 			if o.byName == nil {
 				o.byName = map[string]int{}
 			}
 			if _, ok := o.byName[at.name]; !ok {
 				o.byName[at.name] = len(o.targets)
-				if user, ok := o.written[at.path][at.name]; ok {
-					at = user
-				}
-				o.targets = append(o.targets, at)
+				o.targets = append(o.targets, place)
 			}
 		case "group":
 			o.groups = append(o.groups, at)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"rebuild/impact"
 )
@@ -31,6 +32,21 @@ type reader struct {
 	names []string
 	left  []string // what of the files is not taken, in words
 	outside
+
+	now atomic.Value // string: the file that is read or evaluated at present
+}
+
+// evaluates notes what the reader is at, for the error of what never ends.
+func (r *reader) evaluates(name string) {
+	if name != "" {
+		r.now.Store(name)
+	}
+}
+
+// reading is the file that the reader is at; it may be asked at any time.
+func (r *reader) reading() string {
+	name, _ := r.now.Load().(string)
+	return name
 }
 
 // open reads a definition that must be there.
@@ -86,6 +102,7 @@ func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 		return source{}, false, &impact.Fault{Path: name, Cause: fmt.Sprintf("definition is larger than %d MiB", maxDefinition>>20)}
 	}
 	r.remember(name)
+	r.evaluates(name)
 	return source{path: name, data: data}, true, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rebuild/impact"
+	"rebuild/impact/budget"
 	"rebuild/impact/safefile"
 )
 
@@ -22,6 +23,7 @@ type search struct {
 	passed []*imageless // what was passed over
 	named  bool         // the environment names what has no image
 	listed []string     // definitions that lie elsewhere and are not taken, as -f takes them
+	budget budget.Budget
 }
 
 // imageless is the error of a definition without an image. It is no mistake where the
@@ -52,6 +54,7 @@ func (s *search) first(ctx context.Context) (*finding, impact.Catalog, error) {
 	for found, err := range s.find(ctx) {
 		var cat impact.Catalog
 		if err == nil {
+			s.evaluates(found.path())
 			found.warnings = append(s.passedOver(), found.warnings...)
 			cat, err = s.opt.Memo.get(found.key(s.opt), func() (impact.Catalog, error) {
 				return assemble(ctx, found, s.opt, s.paths)
@@ -123,7 +126,9 @@ func (s *search) find(ctx context.Context) iter.Seq2[*finding, error] {
 // lies elsewhere, then its Dockerfiles.
 func (s *search) beyond(ctx context.Context) iter.Seq2[*finding, error] {
 	return func(yield func(*finding, error) bool) {
-		all, err := look(ctx, s.files)
+		var all *survey
+		var err error
+		s.budget.Uncounted(func() { all, err = look(ctx, s.files) })
 		if all == nil || err != nil {
 			if err != nil {
 				yield(nil, err)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -65,6 +66,9 @@ func layers(ctx context.Context, im impact.Image, read impact.ReadFile, resolve 
 	if err != nil {
 		return nil, err
 	}
+	if f := checkBounds(im, src); f != nil {
+		return nil, f
+	}
 	if err := policy(ctx, im, read); err != nil {
 		return nil, err
 	}
@@ -103,7 +107,12 @@ func convert(ctx context.Context, im impact.Image, src dockerfile, read impact.R
 		return nil, err
 	}
 	if im.RemoteContext == "" {
-		if ignore, err := ignoreFile(ctx, im, read); errors.Is(err, fs.ErrInvalid) { // no build begins with such a one
+		ignore, err := ignoreFile(ctx, im, read)
+		var tooMany *impact.Fault
+		switch {
+		case errors.As(err, &tooMany):
+			return nil, tooMany
+		case errors.Is(err, fs.ErrInvalid): // no build begins with such a one
 			return nil, &impact.Fault{Path: ignore.File, Cause: cause(err)}
 		}
 	}
@@ -194,6 +203,7 @@ type dockerfile struct {
 	unshown  bool // as impact.Image.Unshown
 	text     []byte
 	given    []byte // to BuildKit instead of the text, line for line; nil: the text
+	lines    []string
 	stages   []stageStart
 	linked   map[int]bool // the lines on which a COPY or ADD --link starts
 	warnings []string
@@ -221,9 +231,15 @@ func readDockerfile(ctx context.Context, im impact.Image, read impact.ReadFile) 
 		}
 		src.text = text
 	}
+	if len(src.text) > maxText {
+		return dockerfile{}, &impact.Fault{Path: src.path, Cause: fmt.Sprintf("Dockerfile is larger than %d MiB", maxText>>20)}
+	}
 	for _, s := range im.Substitute {
 		if !strings.Contains(string(src.text), s.Old) && !src.unshown {
 			src.warnings = append(src.warnings, fmt.Sprintf("%s: image %s: nothing to substitute: the text %q is not there", src.path, im.Name, s.Old))
+		}
+		if n := strings.Count(string(src.text), s.Old); len(src.text)+n*(len(s.New)-len(s.Old)) > maxText {
+			return dockerfile{}, &impact.Fault{Path: src.path, Cause: fmt.Sprintf("image %s: substitute makes it larger than %d MiB", im.Name, maxText>>20)}
 		}
 		src.text = []byte(strings.ReplaceAll(string(src.text), s.Old, s.New))
 	}
@@ -256,6 +272,7 @@ func Text(ctx context.Context, im impact.Image, read impact.ReadFile) ([]byte, e
 // outline notes where the text's stages start, and which instructions are linked. An
 // error in the text is the conversion's to report.
 func (d *dockerfile) outline() {
+	d.lines = strings.Split(string(d.text), "\n")
 	res, err := parser.Parse(strings.NewReader(string(d.text)))
 	if err != nil {
 		return
@@ -292,26 +309,23 @@ func isLinked(n *parser.Node) bool {
 
 // stage is the name of the stage that a line lies in.
 func (d dockerfile) stage(line int) string {
-	name := ""
-	for i, s := range d.stages {
-		if s.line > line {
-			break
-		}
-		if name = s.name; d.unshown {
-			name = fmt.Sprintf("stage-%d", i)
-		}
+	after := sort.Search(len(d.stages), func(i int) bool { return d.stages[i].line > line })
+	switch {
+	case after == 0:
+		return ""
+	case d.unshown:
+		return fmt.Sprintf("stage-%d", after-1)
 	}
-	return name
+	return d.stages[after-1].name
 }
 
 // instruction is the text of the instruction on lines first to last: its first
 // line, with " ..." for the rest.
 func (d dockerfile) instruction(first, last int) string {
-	lines := strings.Split(string(d.text), "\n")
-	if first < 1 || first > len(lines) {
+	if first < 1 || first > len(d.lines) {
 		return ""
 	}
-	s := strings.TrimSpace(lines[first-1])
+	s := strings.TrimSpace(d.lines[first-1])
 	if last > first {
 		s = strings.TrimSpace(strings.TrimRight(s, "\\`")) + " ..."
 	}

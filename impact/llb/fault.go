@@ -25,10 +25,16 @@ func faultOf(im impact.Image, err error) error {
 	var inner *impact.Fault
 	if errors.As(err, &inner) {
 		f.Cause, f.Hint = inner.Error(), inner.Hint
+		if inner.Path == f.Path {
+			f.Cause = inner.Cause
+		}
 	}
 	var at *parser.LocationError
 	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
 		f.Line = at.Locations[0][0].Start.Line
+	}
+	if inner != nil && inner.Path == f.Path && inner.Line > 0 {
+		f.Line = inner.Line
 	}
 	if f.Line > 0 && im.Unshown {
 		f.Cause, f.Hint = unshown, ""

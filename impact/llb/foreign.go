@@ -190,6 +190,9 @@ func ignoreFile(ctx context.Context, im impact.Image, read impact.ReadFile) (imp
 			return impact.Ignore{File: name}, err
 		}
 		patterns, err := ignorefile.ReadAll(strings.NewReader(string(dt)))
+		if err == nil {
+			err = checkPatterns(name, string(dt), patterns)
+		}
 		return impact.Ignore{File: name, Patterns: patterns}, err
 	}
 	return impact.Ignore{}, nil

@@ -38,8 +38,7 @@ type gatewayClient struct {
 	read    impact.ReadFile
 	resolve impact.Resolve
 
-	contexts []impact.NamedContext
-	image    string
+	of impact.Image
 
 	mu       sync.Mutex
 	resolved map[string]bool   // guarded by mu: references asked for
@@ -61,8 +60,7 @@ func newGateway(im impact.Image, src dockerfile, read impact.ReadFile, resolve i
 		resolved: map[string]bool{},
 		unknown:  map[string]bool{},
 		ignores:  map[string]string{},
-		contexts: im.Contexts,
-		image:    im.Name,
+		of:       im,
 	}, nil
 }
 
@@ -118,6 +116,9 @@ func (g *gatewayClient) ResolveImageConfig(ctx context.Context, ref string, opt 
 	if err != nil {
 		return "", "", nil, err
 	}
+	if f := checkBase(g.of, g.src, base.Config); f != nil {
+		return "", "", nil, f
+	}
 	if base.Unjudged {
 		g.mu.Lock()
 		g.unknown[ref] = true
@@ -170,12 +171,12 @@ func (g *gatewayClient) unusedContexts() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var warnings []string
-	for _, c := range g.contexts {
+	for _, c := range g.of.Contexts {
 		if c.Ref == "" || !strings.ContainsAny(c.Name, ":/") {
 			continue
 		}
 		if named, err := reference.ParseNormalizedNamed(c.Ref); err == nil && !g.resolved[reference.TagNameOnly(named).String()] {
-			warnings = append(warnings, fmt.Sprintf("%s: image %s: %q is to be replaced by %q, but no instruction refers to it", g.src.path, g.image, c.Name, c.Ref))
+			warnings = append(warnings, fmt.Sprintf("%s: image %s: %q is to be replaced by %q, but no instruction refers to it", g.src.path, g.of.Name, c.Name, c.Ref))
 		}
 	}
 	return warnings

@@ -23,6 +23,13 @@ var (
 	escapeSet = regexp.MustCompile("(?i)^#[ \\t]*escape[ \\t]*=[ \\t]*([\\\\`])[ \\t]*$")
 )
 
+// What a reference can be made of. The grammar of references allows a name of 255 letters and a tag
+// of 128; a variable that is made of itself doubles without end.
+const (
+	maxParts     = 100 // variables
+	maxReference = 4 << 10
+)
+
 // unknownPart stands for what is not known of a reference.
 const unknownPart = "*"
 
@@ -132,6 +139,9 @@ func expand(word string, values map[string]string) string {
 		if !strings.Contains(word, "$") {
 			break
 		}
+		if strings.Count(word, "$") > maxParts {
+			return unknownPart
+		}
 		word = os.Expand(word, func(name string) string {
 			name, otherwise, hasDefault := strings.Cut(name, ":-")
 			v, ok := values[name]
@@ -144,7 +154,7 @@ func expand(word string, values map[string]string) string {
 			return unknownPart
 		})
 	}
-	if strings.ContainsAny(word, "${}") { // not understood
+	if len(word) > maxReference || strings.ContainsAny(word, "${}") { // not understood
 		return unknownPart
 	}
 	return word
