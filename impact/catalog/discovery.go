@@ -128,6 +128,7 @@ func (d *discovery) file(ctx context.Context, r *reader, f located, builds []tol
 		return nil
 	}
 	r.remember(name)
+	r.evaluates(name)
 	first := &foundImage{dockerfile: name, variant: f.variant, apart: f.in.apart}
 	for _, im := range append([]*foundImage{first}, first.settle(builds)...) {
 		given := maps.Clone(im.given)

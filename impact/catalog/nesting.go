@@ -14,7 +14,7 @@ import (
 // nesting of a text is bounded before they see it. Real definitions nest some
 // ten deep; a level costs them a few kilobytes of stack, of the gigabyte there
 // is. What a definition computes, a matrix of a million targets or a string of
-// gigabytes, is not bounded here, nor is it by bake.
+// gigabytes, is bounded elsewhere (bounds.go, impact/budget).
 const (
 	maxDepth     = 500    // of brackets, one in another
 	maxOperators = 20_000 // in one file: a chain of them nests too

@@ -13,8 +13,8 @@ import (
 	"rebuild/impact"
 )
 
-// maxDefinition bounds the size of a definition in bytes. Ten thousand targets
-// are about one and a half megabytes; HCL's scanner needs a hundred times the
+// maxDefinition bounds the size of a definition in bytes. Five thousand targets, as many
+// as are read, are about 750 KB; HCL's scanner needs a hundred times the
 // size of its text.
 const maxDefinition = 4 << 20
 

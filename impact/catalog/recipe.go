@@ -94,9 +94,7 @@ func (r *recipe) command(e *expansion, cmd instructions.Command, global map[stri
 		e.args(c.Args, global)
 	case *instructions.EnvCommand:
 		for _, kv := range c.Env {
-			if v, ok := e.word(kv.Value); ok {
-				e.vars[kv.Key] = v
-			}
+			e.set(kv.Key, kv.Value)
 		}
 	case *instructions.CopyCommand:
 		if c.From != "" {
@@ -152,6 +150,13 @@ var remoteSource = regexp.MustCompile(`^(https?|git|ssh)://|^git@`)
 
 func isURL(s string) bool { return remoteSource.MatchString(s) }
 
+// What paths and references are made of. A variable that is made of itself doubles without end;
+// what is longer counts as unknown. The longest path of Linux is 4 KiB.
+const (
+	maxValue = 4 << 10 // bytes
+	maxUses  = 1000    // of variables in one word
+)
+
 // expansion replaces the variables of one stage.
 type expansion struct {
 	lex   *shell.Lex
@@ -166,13 +171,20 @@ func (e *expansion) args(args []instructions.KeyValuePairOptional, global map[st
 		if v, ok := e.given[a.Key]; ok {
 			e.vars[a.Key] = v
 		} else if a.Value != nil {
-			if v, ok := e.word(*a.Value); ok {
-				e.vars[a.Key] = v
-			}
+			e.set(a.Key, *a.Value)
 		} else if v, ok := global[a.Key]; ok {
 			e.vars[a.Key] = v
 		}
 	}
+}
+
+// set gives a variable its value, or none when that is not known.
+func (e *expansion) set(name, value string) {
+	if v, ok := e.word(value); ok {
+		e.vars[name] = v
+		return
+	}
+	delete(e.vars, name)
 }
 
 // word replaces variables; false when one has no value.
@@ -180,12 +192,18 @@ func (e *expansion) word(s string) (string, bool) {
 	if !strings.Contains(s, "$") {
 		return s, true
 	}
+	if strings.Count(s, "$") > maxUses {
+		return "", false
+	}
 	v, missing, err := e.lex.ProcessWord(s, e.env())
-	return v, err == nil && len(missing) == 0
+	return v, err == nil && len(missing) == 0 && len(v) <= maxValue
 }
 
 // lacking lists the variables without a value.
 func (e *expansion) lacking(s string) []string {
+	if strings.Count(s, "$") > maxUses {
+		return nil
+	}
 	_, missing, _ := e.lex.ProcessWord(s, e.env()) // of a word that is none, nothing is
 	return sortedKeys(missing)
 }

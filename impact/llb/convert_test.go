@@ -231,6 +231,7 @@ func TestWarnings(t *testing.T) {
 func FuzzConvert(f *testing.F) {
 	f.Add("FROM a\nCOPY . /\nRUN --mount=target=/x y\n", "*.md\n!a\n")
 	f.Add("# syntax=x\nFROM a\n", "[")
+	f.Add("FROM a\nENV A=${B:-$A$A}aaaaaaaa\n"+lines(40, "ENV A=${A//a/$A}$A"), lines(6000, "p#"))
 	f.Add("FROM a\nCOPY --from=0 a b\nONBUILD RUN x\nHEALTHCHECK NONE\n", "")
 	f.Fuzz(func(t *testing.T, text, ignore string) {
 		fs := files{"Dockerfile": text, ".dockerignore": ignore}
