@@ -231,6 +231,8 @@ func TestWarnings(t *testing.T) {
 func FuzzConvert(f *testing.F) {
 	f.Add("FROM a\nCOPY . /\nRUN --mount=target=/x y\n", "*.md\n!a\n")
 	f.Add("# syntax=x\nFROM a\n", "[")
+	f.Add("ARG B\nFROM $B\n# check=skip=all\nCOPY --link a /\n", "")
+	f.Add("ARG B\nFROM t/\xe9${B}\xea\nRUN echo \xe9\n", "")
 	f.Add("FROM a\nCOPY --from=0 a b\nONBUILD RUN x\nHEALTHCHECK NONE\n", "")
 	f.Fuzz(func(t *testing.T, text, ignore string) {
 		fs := files{"Dockerfile": text, ".dockerignore": ignore}
