@@ -8,6 +8,7 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -20,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"rebuild/impact/safefile"
 )
 
 // mutator garbles a repository, and notes what it did.
@@ -134,21 +137,37 @@ func (m *mutator) file(t *testing.T, name string, how func([]byte) []byte) {
 		return
 	}
 	full := filepath.Join(m.dir, name)
-	data, err := os.ReadFile(full)
-	if err != nil && !os.IsNotExist(err) {
+	if fi, err := os.Lstat(full); err == nil && !fi.Mode().IsRegular() {
 		return // it is no file any more
+	}
+	data, err := safefile.Read(full, safefile.Text)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return
 	}
 	after := how(data)
 	m.note("%s: %s", name, difference(data, after))
-	m.put(full, after)
+	m.put(name, after)
 }
 
-// put writes a file that may be read-only, as git's are. What stands in the way of it stays.
-func (m *mutator) put(full string, data []byte) {
-	_ = os.MkdirAll(filepath.Dir(full), 0o755)
-	_ = os.Chmod(full, 0o644)
-	if os.WriteFile(full, data, 0o644) != nil {
-		m.note("which cannot be written")
+// put writes a file of the repository, which may be read-only, as git's are. What stands in
+// its way stays: it may be a link to somewhere else, or wait for a reader.
+func (m *mutator) put(name string, data []byte) {
+	root, err := os.OpenRoot(m.dir)
+	if err == nil {
+		defer root.Close()
+		err = root.MkdirAll(filepath.Dir(name), 0o755)
+	}
+	if err == nil {
+		err = root.Remove(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = root.WriteFile(name, data, 0o644)
+	}
+	if err != nil {
+		m.note("which cannot be written: %v", err)
 	}
 }
 
@@ -239,7 +258,7 @@ var garbledWords = []string{
 	"target", "group", "variable", "function", "matrix", "inherits", "dockerfile", "dockerfile-inline", "context", "contexts", "args", "tags", "labels", "platforms", "secret", "ssh", "output", "cache-from", "cache-to", "entitlements", "network", "pull", "name", "default", "validation", "item",
 	"target:base", "target:app", "target:nothing", "service:web", "docker-image://", "docker-image://x", "oci-layout://x", "git@x:y", "image", "build", "services", "extends", "include", "profiles", "depends_on", "env_file", "secrets", "additional_contexts", "version",
 	"images", "phases", "derive", "from", "rename", "replace", "substitute", "definitions", "ignore_args", "on_push", "on_success", "optional", "critical",
-	"base", "app", "a b", "ü", "日本", "\x00", "\xff\xfe", "\x1b]0;x\x07", "\u202e", "%s", "%!d(MISSING)", "-C", "--help", "HEAD", "refs/heads/main", "ref: refs/heads/main\n", "ref: ", "ref: ../../x", "ref: refs/heads/loop", "0000000000000000000000000000000000000000", "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "main", "gitdir: .", "gitdir: /nowhere", "submodule", "core.worktree", "worktree = ../..\n", "bare = true\n", "repositoryformatversion = 9\n", "[extensions]\n\tobjectformat = sha256\n", "autocrlf = true\n", "eol=crlf", "text", "working-tree-encoding=UTF-16", "filter=lfs", "ident", "export-ignore", "merge=union",
+	"base", "app", "a b", "ü", "日本", "\x00", "\xff\xfe", "\x1b]0;x\x07", "\u202e", "%s", "%d%n", "-C", "--help", "HEAD", "refs/heads/main", "ref: refs/heads/main\n", "ref: ", "ref: ../../x", "ref: refs/heads/loop", "0000000000000000000000000000000000000000", "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "main", "gitdir: .", "gitdir: /nowhere", "submodule", "core.worktree", "worktree = ../..\n", "bare = true\n", "repositoryformatversion = 9\n", "[extensions]\n\tobjectformat = sha256\n", "autocrlf = true\n", "eol=crlf", "text", "working-tree-encoding=UTF-16", "filter=lfs", "ident", "export-ignore", "merge=union",
 	strings.Repeat("a", 300), strings.Repeat("a/", 300), strings.Repeat("[", 200), strings.Repeat("{a: ", 100), strings.Repeat("9", 40), strings.Repeat("${A:-", 50),
 }
 
@@ -383,10 +402,10 @@ func (m *mutator) craft(t *testing.T) {
 	id := hex.EncodeToString(m.write("commit", commit))
 	if m.r.IntN(4) == 0 {
 		id = hex.EncodeToString(m.write("tag", m.text([]byte("object "+id+"\ntype commit\ntag v1\ntagger a <a@localhost> 0 +0000\n\nx\n"))))
-		m.put(filepath.Join(m.dir, ".git/refs/tags/v1"), []byte(id+"\n"))
+		m.put(".git/refs/tags/v1", []byte(id+"\n"))
 		return
 	}
-	m.put(filepath.Join(m.dir, ".git/refs/heads/main"), []byte(id+"\n"))
+	m.put(".git/refs/heads/main", []byte(id+"\n"))
 }
 
 // treeEntry garbles a tree's entries: mode, name, 0, id.
@@ -428,15 +447,15 @@ func (m *mutator) write(kind string, data []byte) []byte {
 	all := append(fmt.Appendf(nil, "%s %d\x00", kind, len(data)), data...)
 	id := sha1.Sum(all)
 	name := hex.EncodeToString(id[:])
-	full := filepath.Join(m.dir, ".git/objects", name[:2], name[2:])
-	if _, err := os.Lstat(full); err == nil {
+	file := filepath.Join(".git/objects", name[:2], name[2:])
+	if _, err := os.Lstat(filepath.Join(m.dir, file)); err == nil {
 		return id[:]
 	}
 	var b bytes.Buffer
 	w := zlib.NewWriter(&b)
 	_, _ = w.Write(all) // memory
 	_ = w.Close()
-	m.put(full, b.Bytes())
+	m.put(file, b.Bytes())
 	return id[:]
 }
 

@@ -56,6 +56,9 @@ func TestGarbled(t *testing.T) {
 			g := &garbled{bed: bed, gate: newProxy(t, bed.engine.Host()), dir: t.TempDir(), tally: tally}
 			for i := w; i < *garbledRuns; i += workers {
 				g.run(t, seed+uint64(i))
+				if *garbledBinary != "" && tally.done()%500 == 0 {
+					fmt.Println(time.Now().Format("15:04:05"), tally.done(), "runs") // it takes hours
+				}
 			}
 		})
 	}
@@ -246,6 +249,12 @@ func (y *garbledTally) add(name string, o *garbledOutcome) {
 	if y.busy == nil || o.cpu > y.busy.cpu {
 		y.busy = o
 	}
+}
+
+func (y *garbledTally) done() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.runs
 }
 
 // String is what the runs came to.

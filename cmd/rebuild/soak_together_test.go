@@ -22,7 +22,7 @@ import (
 	"rebuild/watch/daemon"
 )
 
-var togetherRounds = flag.Int("together.rounds", 3, "rounds of a daemon, two runs and a push's check at once (see -soak.seed)")
+var togetherRounds = flag.Int("together.rounds", 2, "rounds of a daemon, two runs and a push's check at once (see -soak.seed)")
 
 // settleRounds is how many rounds pass between two builds of everything.
 const settleRounds = 10

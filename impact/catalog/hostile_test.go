@@ -110,7 +110,7 @@ func FuzzCompose(f *testing.F) {
 
 // FuzzDockerfile never panics.
 func FuzzDockerfile(f *testing.F) {
-	for _, text := range []string{"FROM a AS b\nCOPY --from=b x y\n", "FROM a\nENV A=aaaa\n" + strings.Repeat("ENV A=$A$A\n", 64), "ARG A=1\nFROM x:$A\nARG A\nRUN --mount=type=bind,source=$A,from=z,target=/t true\nADD https://x/y /\n"} {
+	for _, text := range []string{"FROM a AS b\nCOPY --from=b x y\n", "FROM a\nENV A=aaaa\n" + strings.Repeat("ENV A=$A$A\n", 64), "ARG A\n# check=skip=all\nFROM $A\n# check=skip=all\nENV B=\xe9\n", "ARG A=1\nFROM x:$A\nARG A\nRUN --mount=type=bind,source=$A,from=z,target=/t true\nADD https://x/y /\n"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -232,6 +232,8 @@ func FuzzConvert(f *testing.F) {
 	f.Add("FROM a\nCOPY . /\nRUN --mount=target=/x y\n", "*.md\n!a\n")
 	f.Add("# syntax=x\nFROM a\n", "[")
 	f.Add("FROM a\nENV A=${B:-$A$A}aaaaaaaa\n"+lines(40, "ENV A=${A//a/$A}$A"), lines(6000, "p#"))
+	f.Add("ARG B\nFROM $B\n# check=skip=all\nCOPY --link a /\n", "")
+	f.Add("ARG B\nFROM t/\xe9${B}\xea\nRUN echo \xe9\n", "")
 	f.Add("FROM a\nCOPY --from=0 a b\nONBUILD RUN x\nHEALTHCHECK NONE\n", "")
 	f.Fuzz(func(t *testing.T, text, ignore string) {
 		fs := files{"Dockerfile": text, ".dockerignore": ignore}
