@@ -20,6 +20,7 @@ type Lister interface {
 type listing struct {
 	tree Lister
 	dirs map[string][]fs.DirEntry
+	held map[[2]string]presence // by folder and source: each Dockerfile asks for the same in the folders above it
 }
 
 func (l *listing) read(ctx context.Context, dir string) ([]fs.DirEntry, error) {
@@ -51,7 +52,15 @@ func (l *listing) holds(ctx context.Context, dir, source string) (presence, erro
 	if source == "" {
 		return present, nil
 	}
-	return l.seek(ctx, dir, strings.Split(source, "/"))
+	key := [2]string{dir, source}
+	if p, ok := l.held[key]; ok {
+		return p, nil
+	}
+	p, err := l.seek(ctx, dir, strings.Split(source, "/"))
+	if err == nil {
+		l.held[key] = p
+	}
+	return p, err
 }
 
 func (l *listing) seek(ctx context.Context, dir string, parts []string) (presence, error) {

@@ -52,6 +52,7 @@ func (s *survey) gather(ctx context.Context, r *reader) (*gathered, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
+		r.evaluates(name)
 		found := evidence.Of(name, text)
 		g.definitions = append(g.definitions, found.Definitions...)
 		for _, b := range found.Builds {

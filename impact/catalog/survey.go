@@ -53,7 +53,7 @@ func look(ctx context.Context, files Files) (*survey, error) {
 	if !ok {
 		return nil, nil
 	}
-	s := &survey{listing: &listing{tree: tree, dirs: map[string][]fs.DirEntry{}}}
+	s := &survey{listing: &listing{tree: tree, dirs: map[string][]fs.DirEntry{}, held: map[[2]string]presence{}}}
 	tracked := func(string) bool { return true }
 	if t, ok := files.(Tracker); ok {
 		tracked = t.Tracked
