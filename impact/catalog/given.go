@@ -110,7 +110,10 @@ func withheldError(v impact.Values, err error) error {
 	out := &unspoken{text: v.Withheld(err.Error()), of: err}
 	var f *impact.Fault
 	if errors.As(err, &f) {
-		out.fault = v.WithheldFault(f)
+		whole := f.Error() == err.Error()
+		if out.fault = v.WithheldFault(f); whole {
+			out.text = out.fault.Error() // the place of a fault is no value
+		}
 	}
 	return out
 }

@@ -28,7 +28,10 @@ type OutsideError struct {
 	fault *impact.Fault
 }
 
+// Error implements error.
 func (e *OutsideError) Error() string { return e.fault.Error() }
+
+// Unwrap gives the fault.
 func (e *OutsideError) Unwrap() error { return e.fault }
 
 // Privilege is what allows it, as Privileges words it.

@@ -130,7 +130,7 @@ func parse(text []byte) (parsed, error) {
 	}
 	p := parsed{escape: res.EscapeToken, all: res.AST.Children}
 	if len(p.all) <= maxInstructions {
-		p.stages, p.metaArgs, err = instructions.Parse(res.AST, nil)
+		p.stages, p.metaArgs, err = instructions.Parse(res.AST, unheard)
 	}
 	return p, err
 }
