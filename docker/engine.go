@@ -182,7 +182,7 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 		if err := e.meet(ctx); err != nil {
 			return nil, e.failed(ctx, "docker info", err)
 		}
-		info, err := e.api.Info(ctx)
+		info, err := answered(ctx, &e.silence, e.api.Info)
 		if err != nil {
 			return nil, e.failed(ctx, "docker info", whole(err))
 		}
@@ -199,7 +199,7 @@ func (e *Engine) Images(ctx context.Context) (Images, error) {
 	if err := e.meet(ctx); err != nil {
 		return Images{}, e.failed(ctx, "list images", err)
 	}
-	list, err := e.api.ImageList(ctx, image.ListOptions{})
+	list, err := answered(ctx, &e.silence, func(ctx context.Context) ([]image.Summary, error) { return e.api.ImageList(ctx, image.ListOptions{}) })
 	if err != nil {
 		return Images{}, e.failed(ctx, "list images", whole(err))
 	}
@@ -215,7 +215,7 @@ func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
 	if e.IsBuilder() {
 		return Image{}, fmt.Errorf("inspect %s: %w", ref, ErrNoStore)
 	}
-	found, err := e.api.ImageInspect(ctx, ref)
+	found, err := answered(ctx, &e.silence, func(ctx context.Context) (image.InspectResponse, error) { return e.api.ImageInspect(ctx, ref) })
 	if err != nil {
 		return Image{}, e.failed(ctx, "inspect "+ref, err)
 	}

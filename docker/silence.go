@@ -37,6 +37,18 @@ func (s *silence) worded(err error) error {
 	return err
 }
 
+// answered asks a question whose answer comes at once or not at all: one that stops in the
+// middle is silence, too.
+func answered[T any](ctx context.Context, s *silence, ask func(context.Context) (T, error)) (T, error) {
+	asking, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	answer, err := ask(asking)
+	if err != nil && asking.Err() != nil && ctx.Err() == nil {
+		err = s.err() // the client's own error may have lost its type
+	}
+	return answer, err
+}
+
 // within gives up on an opening of a connection that gets no answer. The docker client does
 // not look at the context while it waits.
 func (s *silence) within(ctx context.Context, open func() (net.Conn, error)) (net.Conn, error) {

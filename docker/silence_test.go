@@ -3,6 +3,7 @@ package docker_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -17,9 +18,11 @@ import (
 
 // An engine that takes connections and does not answer is given up, once for all who ask.
 func TestSilentEngine(t *testing.T) {
+	ping := func(path string) bool { return strings.HasSuffix(path, "/_ping") }
 	for name, answers := range map[string]func(path string) bool{
 		"says nothing":        func(string) bool { return false },
-		"answers to its ping": func(path string) bool { return strings.HasSuffix(path, "/_ping") },
+		"answers to its ping": ping,
+		"stops in the middle": ping,
 	} {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "socket")
@@ -34,6 +37,10 @@ func TestSilentEngine(t *testing.T) {
 					return
 				}
 				asked.Add(1)
+				if name == "stops in the middle" && r.Method == http.MethodGet {
+					_, _ = io.WriteString(w, "{")
+					_ = http.NewResponseController(w).Flush()
+				}
 				<-ended.Done()
 			})}
 			go func() { _ = server.Serve(l) }()
