@@ -225,6 +225,7 @@ func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 		convert = builder.Build // which follows the syntax line, and scans for an SBOM
 	}
 	caps := c.BuildOpts().LLBCaps
+	b.copiesLink = caps.Supports(pb.CapMergeOp) != nil // by which the frontend chooses, too
 	if len(b.req.Image.Attest) > 0 && !caps.Contains(attestations) {
 		b.frontendErr = b.refuse(ctx, unkept(b.req.Image))
 		return nil, b.frontendErr
@@ -258,7 +259,6 @@ type observed struct {
 
 func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	caps := o.BuildOpts().LLBCaps
-	o.build.copiesLink = caps.Supports(pb.CapMergeOp) != nil // by which the frontend chooses, too
 	found, err := unsupported(req.Definition, caps)
 	if err != nil {
 		return nil, err
