@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hinshun/vt10x"
 )
@@ -21,11 +22,15 @@ type Screen struct {
 	mu     sync.Mutex // guards all below
 	vt     vt10x.Terminal
 	frames []string // what each write wrote, since Frames was called
+
+	written *sync.Cond // with mu: something was
 }
 
 // New makes an empty screen. A line that it has to wrap fails the test, unless it is a hint.
 func New(t testing.TB, width, height int) *Screen {
-	return &Screen{t: t, vt: vt10x.New(vt10x.WithSize(width, height))}
+	s := &Screen{t: t, vt: vt10x.New(vt10x.WithSize(width, height))}
+	s.written = sync.NewCond(&s.mu)
+	return s
 }
 
 // Size says how many columns and rows there are.
@@ -50,6 +55,7 @@ const wrapped = 1 << 6
 func (s *Screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.written.Broadcast()
 	s.frames = append(s.frames, string(p))
 	if _, err := s.vt.Write([]byte(strings.ReplaceAll(string(p), "\n", "\r\n"))); err != nil {
 		return 0, err
@@ -82,6 +88,31 @@ func (s *Screen) Frames() []string {
 func (s *Screen) Text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.text()
+}
+
+// Shows waits for a text, but no longer than that.
+func (s *Screen) Shows(text string, within time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	late := false
+	timer := time.AfterFunc(within, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		late = true
+		s.written.Broadcast()
+	})
+	defer timer.Stop()
+	for !strings.Contains(s.text(), text) {
+		if late {
+			return false
+		}
+		s.written.Wait()
+	}
+	return true
+}
+
+func (s *Screen) text() string {
 	var lines []string
 	for line := range strings.Lines(s.vt.String()) {
 		lines = append(lines, strings.TrimRight(line, " \n"))
