@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/docker/buildx/store"
 	"github.com/docker/buildx/util/confutil"
 	"github.com/docker/cli/cli/config"
@@ -22,6 +21,7 @@ import (
 	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // builderSchemes are the addresses of a buildkitd that can be dialed.
@@ -53,7 +53,7 @@ func builderEndpoint(asked, from string) (ep endpoint, isEngine bool, err error)
 		return endpoint{}, false, err
 	}
 	if !slices.Contains(names, strings.ToLower(asked)) { // as buildx spells them (store.ValidateName)
-		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: no such builder%s", from, asked, nearestOf(asked, append(names, contexts...))), Hint: "docker buildx ls"}
+		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: no such builder%s", from, asked, spelling.DidYouMean(asked, append(names, contexts...))), Hint: "docker buildx ls"}
 	}
 	buildx, err := buildxCommand()
 	if err != nil {
@@ -117,18 +117,4 @@ func buildxCommand() ([]string, error) {
 		return nil, errors.New("neither docker buildx nor buildx is there")
 	}
 	return []string{alone}, nil
-}
-
-// nearestOf is the name that one may have meant, worded for the end of a message.
-func nearestOf(name string, known []string) string {
-	best, least := "", max(2, len(name)/3)+1
-	for _, k := range known {
-		if d := levenshtein.Distance(name, k, nil); d < least {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(": did you mean %q?", best)
 }

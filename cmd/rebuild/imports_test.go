@@ -24,12 +24,13 @@ var allowed = map[string][]string{
 	"impact":                     {},
 	"impact/budget":              {},
 	"impact/safefile":            {},
+	"impact/spelling":            {},
 	"impact/tree":                {"impact", "impact/safefile"},
-	"impact/catalog":             {"impact", "impact/budget", "impact/catalog/evidence", "impact/safefile"},
+	"impact/catalog":             {"impact", "impact/budget", "impact/catalog/evidence", "impact/safefile", "impact/spelling"},
 	"impact/catalog/commandline": {},
 	"impact/catalog/evidence":    {"impact/catalog/commandline"},
 	"impact/llb":                 {"impact"},
-	"docker":                     {"impact", "impact/llb", "impact/safefile"},
+	"docker":                     {"impact", "impact/llb", "impact/safefile", "impact/spelling"},
 	"docker/record":              {"impact", "impact/safefile"},
 	"docker/audit":               {"docker/record", "impact", "impact/safefile"},
 	"docker/run":                 {"docker", "docker/record", "docker/audit", "impact", "impact/safefile"},
@@ -43,7 +44,7 @@ var allowed = map[string][]string{
 
 	"cmd/rebuild/session": {
 		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb",
-		"impact/safefile", "impact/tree",
+		"impact/safefile", "impact/spelling", "impact/tree",
 	},
 	"cmd/rebuild": {
 		"cmd/rebuild/recording", "cmd/rebuild/recording/standin", "cmd/rebuild/session", "cmd/rebuild/terminal",

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/buildx/bake"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // bakeNames are the files that bake reads by default besides those of compose,
@@ -177,7 +178,7 @@ func prepare(f *finding, opt Options) (in *input, err error) {
 	in.vars = in.outline.values(opt.Env)
 	for _, name := range sortedKeys(opt.Vars) {
 		if !slices.Contains(in.outline.variables, name) {
-			return in, &impact.Fault{Cause: fmt.Sprintf("--var %s: no bake file has that variable%s", name, didYouMean(name, in.outline.variables))}
+			return in, &impact.Fault{Cause: fmt.Sprintf("--var %s: no bake file has that variable%s", name, spelling.DidYouMean(name, in.outline.variables))}
 		}
 		if in.vars == nil {
 			in.vars = map[string]string{}
@@ -322,7 +323,7 @@ func (ev *evaluation) follow(t, at *bake.Target, byName map[string]*bake.Target,
 		to := byName[name]
 		switch {
 		case to == nil:
-			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: unknown target %q%s", key, name, didYouMean(name, sortedKeys(byName))))
+			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: unknown target %q%s", key, name, spelling.DidYouMean(name, sortedKeys(byName))))
 			continue
 		case to == at:
 			ev.fault(at.Name, ev.outline.target(at.Name).fault("context %q: a target cannot be its own context", key))
@@ -364,7 +365,7 @@ func (ev *evaluation) group(cfg *bake.Config) {
 	for _, g := range cfg.Groups {
 		names, _ := cfg.ResolveGroup(g.Name)
 		if i := slices.IndexFunc(names, func(n string) bool { return !known[n] }); i >= 0 {
-			ev.broken[g.Name] = ev.outline.group(g.Name).fault("unknown target %q%s", names[i], didYouMean(names[i], sortedKeys(known)))
+			ev.broken[g.Name] = ev.outline.group(g.Name).fault("unknown target %q%s", names[i], spelling.DidYouMean(names[i], sortedKeys(known)))
 			ev.broken[g.Name].Hint = "take it out of the group, or name the images that are meant: --all is all of them"
 			continue
 		}
@@ -379,7 +380,7 @@ func setFault(err error, set, names []string) error {
 		key, _, _ := strings.Cut(s, "=")
 		pattern, _, _ := strings.Cut(key, ".")
 		if !slices.ContainsFunc(names, func(n string) bool { return matches(pattern, n) }) {
-			return &impact.Fault{Cause: fmt.Sprintf("--set %s: no image matches %q%s", s, pattern, didYouMean(pattern, names))}
+			return &impact.Fault{Cause: fmt.Sprintf("--set %s: no image matches %q%s", s, pattern, spelling.DidYouMean(pattern, names))}
 		}
 	}
 	return &impact.Fault{Cause: "--set " + strings.Join(set, " ") + ": " + message(err)}

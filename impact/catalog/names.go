@@ -6,8 +6,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/agext/levenshtein"
 )
 
 // matching gives the names that patterns select, in the order of names. The
@@ -48,25 +46,6 @@ func badPattern(p string) error {
 // isPattern tells a pattern from a name. It is not impact.HasWildcard: a backslash has no
 // place in a name, so that one that has it is a pattern too.
 func isPattern(s string) bool { return strings.ContainsAny(s, `*?[\`) }
-
-// nearest gives the known name that one may have meant, "" when none is near.
-func nearest(name string, known []string) string {
-	best, at := "", max(2, len(name)/3)+1
-	for _, k := range known {
-		if d := levenshtein.Distance(name, k, nil); d < at {
-			best, at = k, d
-		}
-	}
-	return best
-}
-
-// didYouMean is the nearest name, worded for the end of a message.
-func didYouMean(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
-		return fmt.Sprintf(": did you mean %q?", n)
-	}
-	return ""
-}
 
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // remaining is the phase of the images that no declared phase matches. It
@@ -66,7 +67,7 @@ func unmatched(doc *document, ph phase, names []string) []string {
 			positive = positive[1:]
 		}
 		if !slices.ContainsFunc(names, func(n string) bool { return matches(positive, n) }) {
-			out = append(out, fmt.Sprintf("%s:%d: phase %q: no image matches %q%s", doc.path, p.line, ph.name.text, positive, didYouMean(positive, names)))
+			out = append(out, fmt.Sprintf("%s:%d: phase %q: no image matches %q%s", doc.path, p.line, ph.name.text, positive, spelling.DidYouMean(positive, names)))
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // Select gives the images that the arguments of a command mean, in definition
@@ -69,7 +70,7 @@ func selected(cat impact.Catalog, arg string) ([]string, error) {
 		return byPattern(cat, arg)
 	}
 	return nil, &UnknownImage{Name: arg, Fault: &impact.Fault{
-		Cause: fmt.Sprintf("unknown image %q%s", arg, didYouMean(arg, known(cat))),
+		Cause: fmt.Sprintf("unknown image %q%s", arg, spelling.DidYouMean(arg, known(cat))),
 		Hint:  "rebuild graph lists the images",
 	}}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // servicesSuffix ends the name of the file that bake is given for the services of
@@ -95,7 +96,7 @@ func (p *project) link(b *built, owner map[string]string) {
 		if _, known := p.model.Services[name]; known {
 			b.fault = at.fault("additional context %q: service %s has no build", key, name)
 		} else {
-			b.fault = at.fault("additional context %q: unknown service %q%s", key, name, didYouMean(name, sortedKeys(p.model.Services)))
+			b.fault = at.fault("additional context %q: unknown service %q%s", key, name, spelling.DidYouMean(name, sortedKeys(p.model.Services)))
 		}
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // strict reads a YAML document that may hold only what it is asked for. The
@@ -78,7 +79,7 @@ func (s *strict) fields(n *yaml.Node, where string, known map[string]func(*yaml.
 	for _, e := range s.entries(n, where) {
 		read, ok := known[e.key.text]
 		if !ok {
-			s.fail(e.key.spot, "unknown key %q in %s%s", e.key.text, where, didYouMean(e.key.text, sortedKeys(known)))
+			s.fail(e.key.spot, "unknown key %q in %s%s", e.key.text, where, spelling.DidYouMean(e.key.text, sortedKeys(known)))
 			continue
 		}
 		read(e.value)

@@ -8,6 +8,7 @@ import (
 	"github.com/docker/buildx/bake"
 
 	"rebuild/impact"
+	"rebuild/impact/spelling"
 )
 
 // leaveOut marks the images that a rebuild.yaml leaves out.
@@ -23,7 +24,7 @@ func leaveOut(cat *impact.Catalog, doc *document) {
 	}
 	for _, p := range doc.leftOut {
 		if positive := strings.TrimPrefix(p.text, "!"); !slices.ContainsFunc(names, func(n string) bool { return matches(positive, n) }) {
-			cat.Warnings = append(cat.Warnings, fmt.Sprintf("%s:%d: images: no image matches %q, which is to be left out%s", doc.path, p.line, positive, didYouMean(positive, names)))
+			cat.Warnings = append(cat.Warnings, fmt.Sprintf("%s:%d: images: no image matches %q, which is to be left out%s", doc.path, p.line, positive, spelling.DidYouMean(positive, names)))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"rebuild/impact"
 	"rebuild/impact/catalog"
 	"rebuild/impact/safefile"
+	"rebuild/impact/spelling"
 	"rebuild/impact/tree"
 )
 
@@ -134,7 +135,7 @@ func phaseImages(phases []impact.Phase, names []string) ([]string, error) {
 				known = append(known, p.Name)
 			}
 			return nil, &impact.Fault{
-				Cause: fmt.Sprintf("unknown phase %q%s", name, catalog.Suggest(name, known)),
+				Cause: fmt.Sprintf("unknown phase %q%s", name, spelling.DidYouMean(name, known)),
 				Hint:  "the phases are " + strings.Join(known, ", "),
 			}
 		}
