@@ -53,8 +53,11 @@ func Within[T any](ctx context.Context, b *Budget, read func() (T, error)) (T, e
 		err   error
 	}
 	b.used = now()
+	garbageCollector.hold()
 	done := make(chan result, 1)
 	go func() {
+		// What was given up stays held: the error is told while it still fills memory.
+		defer garbageCollector.release()
 		value, err := read()
 		done <- result{value, err}
 	}()
@@ -69,6 +72,7 @@ func Within[T any](ctx context.Context, b *Budget, read func() (T, error)) (T, e
 			return none, ctx.Err()
 		case <-tick.C:
 		}
+		garbageCollector.look()
 		if over := b.exceeded(now()); over != nil {
 			return none, over
 		}
@@ -128,16 +132,30 @@ func (m meter) plus(more meter) meter {
 	return meter{m.passed + more.passed, m.processor + more.processor, m.memory + more.memory}
 }
 
-// memory is what the process holds, in bytes.
+// memory is what the process uses, in bytes: not what was collected and is kept for
+// later, since who is not looked at for a while leaves much to collect.
 func memory() int64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(sample)
-	for _, s := range sample {
-		if s.Value.Kind() != metrics.KindUint64 { // of a runtime to come
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.Sys - m.HeapReleased)
-		}
+	if v, ok := measured("/memory/classes/total:bytes", "/memory/classes/heap/released:bytes", "/memory/classes/heap/free:bytes"); ok {
+		return int64(v[0] - v[1] - v[2])
 	}
-	return int64(sample[0].Value.Uint64() - sample[1].Value.Uint64())
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.Sys - m.HeapIdle)
+}
+
+// measured is what Go's runtime measures by these names. One to come may lack them.
+func measured(names ...string) ([]uint64, bool) {
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = name
+	}
+	metrics.Read(samples)
+	values := make([]uint64, len(names))
+	for i, s := range samples {
+		if s.Value.Kind() != metrics.KindUint64 {
+			return nil, false
+		}
+		values[i] = s.Value.Uint64()
+	}
+	return values, true
 }

@@ -87,3 +87,37 @@ func TestUncounted(t *testing.T) {
 		t.Fatal("it was not done")
 	}
 }
+
+// TestGarbage: what nobody holds does not count, however much of it there was.
+func TestGarbage(t *testing.T) {
+	var b Budget
+	_, err := Within(t.Context(), &b, func() (pieces int, err error) {
+		for range 16 * Memory / 512 {
+			piece := make([]byte, 512)
+			pieces += len(piece)
+			kept = piece
+		}
+		return pieces, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var kept []byte // so that pieces are not made on a stack
+
+func TestSudden(t *testing.T) {
+	for _, c := range []struct {
+		fills
+		sudden bool
+	}{
+		{fills{bytes: 1 << 30, pieces: 3}, true},
+		{fills{bytes: 1 << 30, pieces: 1 << 24}, false}, // nobody looked for a while
+		{fills{bytes: 1 << 20, pieces: 1}, false},
+		{fills{}, false},
+	} {
+		if c.fills.sudden() != c.sudden {
+			t.Errorf("%+v: sudden is not %v", c.fills, c.sudden)
+		}
+	}
+}
