@@ -75,7 +75,7 @@ type File struct {
 // concurrently.
 type Files interface {
 	// ReadFile gives the content of a file, following symlinks within the tree.
-	// The error is fs.ErrNotExist when there is none.
+	// The error is fs.ErrNotExist when there is none; a *LinkError where a link leads out.
 	ReadFile(ctx context.Context, path string) ([]byte, error)
 
 	// Read evaluates a selection. A missing source is no error but said in

@@ -63,6 +63,16 @@ func namedAt(err error, by string, line int) error {
 	return err
 }
 
+// leadsTo gives an error that is an OutsideError the link that leads to the file, if there
+// is one.
+func leadsTo(err error, name string, link *impact.LinkError) error {
+	var e *OutsideError
+	if link != nil && errors.As(err, &e) {
+		return newOutsideError("leads to", e.File, name, 0)
+	}
+	return err
+}
+
 // name notes that the user named a file.
 func (o *outside) name(file string) {
 	users := maps.Clone(o.users) // those who only try share it

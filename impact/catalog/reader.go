@@ -78,14 +78,21 @@ func (r *reader) listed(ctx context.Context, dir, name, variable, by string) (so
 	return src, err
 }
 
-// try reads a definition that need not be there.
+// try reads a definition that need not be there. It reads what compose and bake would, who
+// follow a link out of the repository.
 func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 	var data []byte
 	var err error
-	if isAbs(name) {
-		data, err = r.read(filepath.FromSlash(name))
-	} else {
-		data, err = r.files.ReadFile(ctx, name)
+	var link *impact.LinkError
+	beyond := name // of the tree
+	if !isAbs(name) {
+		beyond = ""
+		if data, err = r.files.ReadFile(ctx, name); errors.As(err, &link) {
+			beyond = link.File
+		}
+	}
+	if beyond != "" {
+		data, err = r.read(filepath.FromSlash(beyond))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -95,8 +102,11 @@ func (r *reader) try(ctx context.Context, name string) (source, bool, error) {
 	}
 	if !isAbs(name) {
 		r.heard = true
-	} else if err := r.granted(name, r.paths); err != nil {
-		return source{}, false, err
+	}
+	if beyond != "" && !r.users[name] {
+		if err := r.granted(beyond, r.paths); err != nil {
+			return source{}, false, leadsTo(err, name, link)
+		}
 	}
 	if len(data) > maxDefinition {
 		return source{}, false, &impact.Fault{Path: name, Cause: fmt.Sprintf("definition is larger than %d MiB", maxDefinition>>20)}

@@ -99,7 +99,11 @@ func lineOf(text, pattern string) int {
 }
 
 func noDockerfile(im impact.Image, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	var out *impact.LinkError
+	switch {
+	case errors.As(err, &out):
+		return &impact.Fault{Path: im.DockerfileName(), Cause: "a link leads out of the repository, to " + out.File + ", and BuildKit follows no such link"}
+	case errors.Is(err, fs.ErrNotExist):
 		return &impact.Fault{Path: im.DockerfileName(), Cause: "no such Dockerfile", Hint: "image " + im.Name + " of " + im.Origin + " names it"}
 	}
 	return &impact.Fault{Path: im.DockerfileName(), Cause: cause(err)}

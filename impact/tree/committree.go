@@ -28,6 +28,7 @@ func newCommitTree(r *Repository, s impact.Side, view View) *CommitTree {
 		t.files = newCommitSource(r, s.Commit, Bytes)
 	}
 	t.reader = reader{
+		stands:  r.Root,
 		src:     src,
 		outside: &disk{format: r.format, cache: &statCache{}},
 		content: src.contents,

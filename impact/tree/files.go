@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
+	"rebuild/impact"
 	"rebuild/impact/safefile"
 )
 
 // ReadFile implements impact.Files. As with all else, a file that was read once, or
 // was not there, is so for the life of the tree. The caller must not change the
 // bytes.
-func (r *reader) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	t, err := r.texts.get(clean(path), func() (text, error) {
-		dt, err := r.readFile(ctx, path)
+func (r *reader) ReadFile(ctx context.Context, name string) ([]byte, error) {
+	t, err := r.texts.get(clean(name), func() (text, error) {
+		dt, err := r.readFile(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return text{absent: err}, nil
 		}
@@ -47,13 +49,17 @@ func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
 		}
 		return safefile.Read(name, safefile.Text)
 	}
-	e, err := r.named(ctx, at)
+	f, err := r.find(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	if e == nil {
+	if f.node == nil || f.node.entry == nil {
+		if file, ok := r.leadsOut(ctx, at, f.links); ok {
+			return nil, &impact.LinkError{Path: p, File: file}
+		}
 		return nil, absentFile(p)
 	}
+	e := f.node.entry
 	if !e.kind.IsRegular() {
 		return nil, fmt.Errorf("read %s: %w", p, safefile.NotRegular(e.kind))
 	}
@@ -70,15 +76,40 @@ func (r *reader) readFile(ctx context.Context, p string) ([]byte, error) {
 // named finds the entry of a path in all that is really there, links followed; nil
 // if there is none, or if it is the root.
 func (r *reader) named(ctx context.Context, p string) (*entry, error) {
-	top, err := r.scope(ctx, r.all(), ".", nil)
-	if err != nil {
-		return nil, err
-	}
-	f, err := top.find(ctx, p, true)
+	f, err := r.find(ctx, p)
 	if err != nil || f.node == nil {
 		return nil, err
 	}
 	return f.node.entry, nil
+}
+
+// find finds a path in all that is really there, links followed.
+func (r *reader) find(ctx context.Context, p string) (found, error) {
+	top, err := r.scope(ctx, r.all(), ".", nil)
+	if err != nil {
+		return found{}, err
+	}
+	return top.find(ctx, p, true)
+}
+
+// leadsOut tells where a path leads on a disk, an absolute slash path, if one of the links
+// on its way leaves the tree.
+func (r *reader) leadsOut(ctx context.Context, p string, links []*entry) (string, bool) {
+	for _, e := range links {
+		below, ok := strings.CutPrefix(p, e.path)
+		text, err := r.all().link(ctx, e)
+		if !ok || err != nil {
+			return "", false
+		}
+		if text = filepath.ToSlash(text); isAbs(text) {
+			return path.Join(text, below), true
+		}
+		p = path.Join(path.Dir(e.path), text, below)
+		if p == ".." || strings.HasPrefix(p, "../") {
+			return path.Join(filepath.ToSlash(r.stands), p), true
+		}
+	}
+	return "", false
 }
 
 // all is the source that hides nothing.

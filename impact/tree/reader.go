@@ -21,6 +21,7 @@ import (
 // reader evaluates selections: each once, however many images have it.
 type reader struct {
 	root    string // of the working tree, to know absolute paths that lie in it; "" for a commit
+	stands  string // where the tree's root is, or would be, on the disk: links count from there
 	src     source
 	outside *disk // absolute paths
 

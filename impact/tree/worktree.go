@@ -98,6 +98,7 @@ func newWorktree(root, state string, f format, opt Options) *Worktree {
 		cache: cache,
 		reader: reader{
 			root:    root,
+			stands:  root,
 			src:     d,
 			outside: &disk{format: f, cache: cache, large: opt.Large},
 			content: func(ctx context.Context, e *entry) ([]byte, error) {
