@@ -13,6 +13,7 @@ import (
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/hooks"
 	"rebuild/impact"
+	"rebuild/impact/tree"
 )
 
 func hookInstallCommand(p *terminal.Printer, f *flags) *cobra.Command {
@@ -67,6 +68,9 @@ func runHookInstall(ctx context.Context, p *terminal.Printer, f *flags, o *pushO
 func findHooks(ctx context.Context, f *flags) (*hooks.Place, error) {
 	dir, err := session.StartFolder(f.place.Dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := tree.GitWouldWait(dir); err != nil {
 		return nil, err
 	}
 	return hooks.Find(ctx, dir)

@@ -125,6 +125,9 @@ func builtin() map[string]string {
 // prepare looks through the files without evaluating them, and makes them
 // ready for bake.
 func prepare(f *finding, opt Options) (in *input, err error) {
+	if err := checkBakesDotenv(); err != nil {
+		return nil, err
+	}
 	in = &input{builtin: builtin(), set: opt.Set, outline: &outline{}, faults: map[string]*impact.Fault{}}
 	defer in.recovered(&err)
 	if v, ok := opt.lookup(bakeRelativeVariable); ok {

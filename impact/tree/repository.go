@@ -51,7 +51,7 @@ func Open(ctx context.Context, dir string) (*Repository, error) {
 	} else if !fi.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
 	}
-	if err := waiting(gitAbove(dir)); err != nil {
+	if err := GitWouldWait(dir); err != nil {
 		return nil, err
 	}
 	here := program{dir: dir}

@@ -15,6 +15,10 @@ var readByGit = []string{
 	"info/attributes", "info/exclude", "info/grafts", "info/sparse-checkout", "objects/info/alternates",
 }
 
+// GitWouldWait is why git must not be run in a folder: of the repository that the folder
+// lies in, one of git's own files has no end. It is nil where git may run.
+func GitWouldWait(dir string) error { return waiting(gitAbove(dir)) }
+
 // waiting is the fault of a repository that came as an archive of which one of git's own files
 // is a FIFO, a socket or a device: git would wait for whoever writes to it, or read on without
 // end. A .git that is no folder tells nothing here.
