@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/docker/buildx/util/buildflags"
@@ -13,11 +14,13 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
 	"github.com/moby/buildkit/util/progress/progresswriter"
+
+	"rebuild/impact"
 )
 
 // attachables are what the engine may ask of us while it builds: credentials,
-// secrets and ssh agents.
-func (e *Engine) attachables(req *Request, write func(*client.SolveStatus)) ([]session.Attachable, error) {
+// secrets and ssh agents, of the image and of those that it stands on.
+func (e *Engine) attachables(reqs []*Request, write func(*client.SolveStatus)) ([]session.Attachable, error) {
 	auth := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
 		AuthConfigProvider: authprovider.LoadAuthConfig(e.config),
 	})
@@ -26,40 +29,22 @@ func (e *Engine) attachables(req *Request, write func(*client.SolveStatus)) ([]s
 	}
 	list := []session.Attachable{auth}
 
-	specs, err := buildflags.ParseSecretSpecs(req.Image.Secrets)
+	sources, given, err := secretSources(reqs)
 	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
+		return nil, err
 	}
-	if len(specs) > 0 {
-		var sources []secretsprovider.Source
-		given := givenSecrets{values: map[string]string{}}
-		for _, s := range specs.Normalize() {
-			s = s.ResolveSource()
-			if v, ok := req.Image.SecretEnv[s.Env]; ok && s.Env != "" {
-				given.values[s.ID] = v
-				continue
-			}
-			sources = append(sources, secretsprovider.Source{ID: s.ID, FilePath: req.path(s.FilePath), Env: s.Env})
-		}
-		if given.SecretStore, err = secretsprovider.NewStore(sources); err != nil {
+	if len(sources)+len(given) > 0 {
+		store, err := secretsprovider.NewStore(sources)
+		if err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
-		list = append(list, secretsprovider.NewSecretProvider(given))
+		list = append(list, secretsprovider.NewSecretProvider(givenSecrets{store, given}))
 	}
-
-	keys, err := buildflags.ParseSSHSpecs(req.Image.SSH)
+	agents, err := sshAgents(reqs)
 	if err != nil {
-		return nil, fmt.Errorf("ssh: %w", err)
+		return nil, err
 	}
-	if len(keys) > 0 {
-		var agents []sshprovider.AgentConfig
-		for _, k := range buildflags.SSHKeys(keys).Normalize() {
-			paths := make([]string, len(k.Paths))
-			for i, p := range k.Paths {
-				paths[i] = req.path(p)
-			}
-			agents = append(agents, sshprovider.AgentConfig{ID: k.ID, Paths: paths})
-		}
+	if len(agents) > 0 {
 		agent, err := sshprovider.NewSSHAgentProvider(agents)
 		if err != nil {
 			return nil, fmt.Errorf("ssh: %w", err)
@@ -67,6 +52,80 @@ func (e *Engine) attachables(req *Request, write func(*client.SolveStatus)) ([]s
 		list = append(list, agent)
 	}
 	return list, nil
+}
+
+// secretSources are where secrets come from, and the values of those that are at hand, by
+// id. A build has one for an id, so an image and what it stands on must mean the same.
+func secretSources(reqs []*Request) (sources []secretsprovider.Source, given map[string]string, err error) {
+	type named struct {
+		secretsprovider.Source
+		value string
+		at    bool // hand
+		by    string
+	}
+	byID := map[string]named{}
+	for _, req := range reqs {
+		specs, err := buildflags.ParseSecretSpecs(req.Image.Secrets)
+		if err != nil {
+			return nil, nil, fmt.Errorf("secret: %w", err)
+		}
+		for _, s := range specs.Normalize() {
+			s = s.ResolveSource()
+			n := named{Source: secretsprovider.Source{ID: s.ID, FilePath: req.path(s.FilePath), Env: s.Env}, by: req.Image.Name}
+			if v, ok := req.Image.SecretEnv[s.Env]; ok && s.Env != "" {
+				n.value, n.at = v, true
+			}
+			if other, ok := byID[s.ID]; ok && other.by != n.by {
+				if other.Source != n.Source || other.value != n.value {
+					return nil, nil, ambiguousID("secret", s.ID, other.by, n.by)
+				}
+				continue
+			}
+			byID[s.ID] = n
+		}
+	}
+	given = map[string]string{}
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		if n := byID[id]; n.at {
+			given[id] = n.value
+		} else {
+			sources = append(sources, n.Source)
+		}
+	}
+	return sources, given, nil
+}
+
+// sshAgents are the agents and keys by id, as secretSources.
+func sshAgents(reqs []*Request) ([]sshprovider.AgentConfig, error) {
+	var agents []sshprovider.AgentConfig
+	by := map[string]string{}
+	for _, req := range reqs {
+		keys, err := buildflags.ParseSSHSpecs(req.Image.SSH)
+		if err != nil {
+			return nil, fmt.Errorf("ssh: %w", err)
+		}
+		for _, k := range buildflags.SSHKeys(keys).Normalize() {
+			agent := sshprovider.AgentConfig{ID: k.ID, Paths: make([]string, len(k.Paths))}
+			for i, p := range k.Paths {
+				agent.Paths[i] = req.path(p)
+			}
+			at := slices.IndexFunc(agents, func(a sshprovider.AgentConfig) bool { return a.ID == k.ID })
+			switch {
+			case at < 0:
+				agents, by[k.ID] = append(agents, agent), req.Image.Name
+			case !slices.Equal(agents[at].Paths, agent.Paths):
+				return nil, ambiguousID("ssh key", k.ID, by[k.ID], req.Image.Name)
+			}
+		}
+	}
+	return agents, nil
+}
+
+func ambiguousID(what, id, image, ancestor string) error {
+	return &impact.Fault{
+		Cause: fmt.Sprintf("%s and %s, which it is built on, have different sources for the %s %s, and a builder makes both in one build", image, ancestor, what, id),
+		Hint:  "give them different ids, or build on an engine: without --builder and BUILDX_BUILDER",
+	}
 }
 
 // givenSecrets are secrets whose values are at hand, and a store of the others.
@@ -90,8 +149,8 @@ var (
 	configStoreExports = []string{"inline"}
 )
 
-// caches reads cache-from and cache-to; what the engine does not take is left
-// out, with a warning.
+// caches reads cache-from, also of what the image stands on, and cache-to; what the engine
+// does not take is left out, with a warning.
 func caches(req *Request, manifestStore bool) (from, to []client.CacheOptionsEntry, warnings []string, err error) {
 	read := func(field string, specs, taken []string) ([]client.CacheOptionsEntry, error) {
 		entries, err := buildflags.ParseCacheEntry(specs)
@@ -113,8 +172,12 @@ func caches(req *Request, manifestStore bool) (from, to []client.CacheOptionsEnt
 		}
 		return list, nil
 	}
-	if from, err = read("cache-from", req.Image.CacheFrom, configStoreImports); err != nil {
-		return nil, nil, nil, err
+	for _, r := range req.withAncestors() {
+		list, err := read("cache-from", r.Image.CacheFrom, configStoreImports)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		from = append(from, list...)
 	}
 	if to, err = read("cache-to", req.Image.CacheTo, configStoreExports); err != nil {
 		return nil, nil, nil, err

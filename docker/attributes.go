@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -32,7 +31,11 @@ func frontendAttrs(req *Request, hostGateway func() (string, error)) (map[string
 		if c.Image == "" {
 			continue
 		}
-		if im.Contexts[i].Ref = req.Parents[c.Image]; im.Contexts[i].Ref == "" {
+		im.Contexts[i].Ref = req.Parents[c.Image]
+		if req.hasAncestor(c.Image) {
+			im.Contexts[i].Ref = ancestorRef(c.Image)
+		}
+		if im.Contexts[i].Ref == "" {
 			return nil, fmt.Errorf("named context %q: image %s has no reference", c.Name, c.Image)
 		}
 	}
@@ -64,64 +67,69 @@ func frontendAttrs(req *Request, hostGateway func() (string, error)) (map[string
 
 // allowed are the entitlements that BuildKit itself knows; those of bake's own
 // (fs.read and the like) are for its client.
-func allowed(req *Request) []string {
+func allowed(reqs []*Request) []string {
 	var list []string
-	for _, e := range req.Image.Entitlements {
-		if _, _, err := entitlements.Parse(e); err == nil {
+	add := func(e string) {
+		if !slices.Contains(list, e) {
 			list = append(list, e)
 		}
 	}
-	if host := entitlements.EntitlementNetworkHost.String(); req.Image.Network == "host" && !slices.Contains(list, host) {
-		list = append(list, host)
+	for _, req := range reqs {
+		for _, e := range req.Image.Entitlements {
+			if _, _, err := entitlements.Parse(e); err == nil {
+				add(e)
+			}
+		}
+		if req.Image.Network == "host" {
+			add(entitlements.EntitlementNetworkHost.String())
+		}
 	}
 	return list
 }
 
-// addContexts fills in where the build reads: the main context, the Dockerfile
+// addContexts fills in where a request reads: the main context, the Dockerfile
 // and the named contexts.
-func addContexts(ctx context.Context, so *client.SolveOpt, req *Request) error {
-	so.LocalMounts = map[string]fsutil.FS{}
-	so.LocalFilterOpt = followEach(ctx, so.LocalMounts)
-	so.SharedKey = sourceKey(req.Context)
+func (b *build) addContexts(so *client.SolveOpt, req *Request, attrs map[string]string) error {
+	mount := func(name string, files fsutil.FS) { so.LocalMounts[b.localName(req, name)] = files }
 	if req.Image.RemoteContext != "" {
-		so.FrontendAttrs["context"] = req.Image.RemoteContext
+		attrs["context"] = req.Image.RemoteContext
 	} else {
-		so.LocalMounts["context"] = sourceFS(req.Context)
+		mount("context", sourceFS(req.Context))
 	}
 	if req.Dockerfile == nil && req.Image.RemoteContext != "" {
 		if req.Image.Dockerfile != "" {
-			so.FrontendAttrs["filename"] = req.Image.Dockerfile
+			attrs["filename"] = req.Image.Dockerfile
 		}
 	} else {
 		files, name := definitionFS(req)
-		so.FrontendAttrs["filename"] = name
-		so.LocalMounts["dockerfile"] = files
+		attrs["filename"] = name
+		mount("dockerfile", files)
 		if req.Image.RemoteContext != "" {
-			so.FrontendAttrs["dockerfilekey"] = "dockerfile"
+			attrs["dockerfilekey"] = "dockerfile"
 		}
 	}
-	mounts := llb.LocalContexts(req.Image)
+	folders := llb.LocalContexts(req.Image)
 	for i, nc := range req.Image.Contexts {
 		name, err := llb.ContextName(nc.Name)
 		if err != nil {
 			return err
 		}
 		if strings.HasPrefix(nc.URL, "oci-layout://") {
-			if err := addLayout(so, req, name, nc.URL); err != nil {
+			if err := addLayout(so, req, attrs, name, nc.URL); err != nil {
 				return fmt.Errorf("named context %q: %w", nc.Name, err)
 			}
 		}
-		if mount := llb.LocalName(i); mounts[mount] != "" {
+		if local := llb.LocalName(i); folders[local] != "" {
 			source := req.Named[nc.Name]
-			so.LocalMounts[mount] = sourceFS(source)
-			so.FrontendAttrs["sharedkey:localdir:"+name] = sourceKey(source)
+			mount(local, sourceFS(source))
+			attrs["sharedkey:localdir:"+name] = sourceKey(source)
 		}
 	}
 	return nil
 }
 
 // addLayout serves an image layout on disk to the engine.
-func addLayout(so *client.SolveOpt, req *Request, name, url string) error {
+func addLayout(so *client.SolveOpt, req *Request, attrs map[string]string, name, url string) error {
 	ref, _, err := ocilayout.Parse(url)
 	if err != nil {
 		return err
@@ -146,7 +154,7 @@ func addLayout(so *client.SolveOpt, req *Request, name, url string) error {
 	}
 	ref.Path = identity.NewID()
 	so.OCIStores[ref.Path] = store
-	so.FrontendAttrs["context:"+name] = ref.String()
+	attrs["context:"+name] = ref.String()
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/docker/cli/cli/config/configfile"
+	engineapi "github.com/docker/docker/client"
 	"github.com/moby/buildkit/client"
 
 	"rebuild/impact"
@@ -73,12 +75,7 @@ func TestFrontendAttrs(t *testing.T) {
 
 // contexts gives the solve options of a request as Build fills them in.
 func contexts(ctx context.Context, req *Request) (client.SolveOpt, error) {
-	attrs, err := frontendAttrs(req, nil)
-	so := client.SolveOpt{FrontendAttrs: attrs}
-	if err == nil {
-		err = addContexts(ctx, &so, req)
-	}
-	return so, err
+	return (&build{engine: &Engine{api: &engineapi.Client{}, config: &configfile.ConfigFile{}}, req: req, manifestStore: true}).solveOpt(ctx)
 }
 
 func TestContexts(t *testing.T) {
@@ -86,10 +83,11 @@ func TestContexts(t *testing.T) {
 		Image: impact.Image{RemoteContext: "https://x/y.git#v1", Dockerfile: "sub/Dockerfile", Contexts: []impact.NamedContext{
 			{Name: "docker.io/library/alpine:latest", Image: "a"}, {Name: "src", URL: "https://x/z.git"}, {Name: "dir", Dir: "d"},
 		}},
+		Context: Source{Key: "c"},
 		Parents: map[string]string{"a": "docker.io/library/a:1"},
 		Named:   map[string]Source{"dir": {Key: "k"}},
 	})
-	if err != nil || len(so.LocalMounts) != 1 || so.SharedKey == "" {
+	if err != nil || len(so.LocalMounts) != 1 || so.SharedKey != "c" {
 		t.Errorf("%v %v", err, so.LocalMounts)
 	}
 	for k, v := range map[string]string{

@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/dockerfile/builder"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/apicaps"
+	digest "github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
 
 	"rebuild/impact"
 	"rebuild/impact/llb"
@@ -32,8 +35,10 @@ type build struct {
 	configs       map[string][]byte // what the frontend made, by metadata key
 	frontendErr   error             // of the frontend, before the engine has repeated it as mere text
 	warnings      []string
-	copiesLink    bool // Result's
-	cutOff        bool // its end was not waited for
+	copiesLink    bool                // Result's
+	cutOff        bool                // its end was not waited for
+	ancestorAttrs []map[string]string // of req.Ancestors
+	ancestry      *ancestry
 }
 
 // Build builds one image. The error is a *BuildFailure, *Canceled or
@@ -49,6 +54,7 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 	if req.ID == "" {
 		req.ID = rand.Text()
 	}
+	req.Context.Key = sourceKey(req.Context)
 	if b.manifestStore, err = e.manifestStore(ctx); err != nil {
 		return nil, err
 	}
@@ -82,7 +88,10 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 			return nil, err
 		}
 	}
-	result.Steps, result.Warnings, result.Duration = b.steps.Steps(), b.warnings, time.Since(begun)
+	steps := b.steps.Steps()
+	b.warnings = append(b.warnings, madeAgain(steps)...)
+	result.Steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Of != "" })
+	result.Warnings, result.Duration = b.warnings, time.Since(begun)
 	result.CopiesLink = b.copiesLink
 	return result, nil
 }
@@ -100,24 +109,32 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 		}
 		return client.SolveOpt{}, &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: err}
 	}
-	attrs, err := frontendAttrs(b.req, func() (string, error) { return b.hostGateway(ctx) })
-	if err != nil {
-		return failed(err)
-	}
 	if err := b.fits(ctx); err != nil {
 		return failed(err)
 	}
-	b.addProxies(attrs)
-	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, AllowedEntitlements: allowed(b.req)}
-	if err := addContexts(ctx, &so, b.req); err != nil {
+	attrs, err := b.attrs(ctx, b.req)
+	if err != nil {
 		return failed(err)
 	}
+	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, LocalMounts: map[string]fsutil.FS{}, SharedKey: b.req.Context.Key}
+	if b.engine.IsBuilder() {
+		so.SharedKey = "rebuild" // the names of the sources tell them apart
+	}
+	so.LocalFilterOpt = followEach(ctx, so.LocalMounts)
+	if err := b.prepareAncestors(ctx, &so); err != nil {
+		return failed(err)
+	}
+	if err := b.addContexts(&so, b.req, attrs); err != nil {
+		return failed(err)
+	}
+	all := b.req.withAncestors()
+	so.AllowedEntitlements = allowed(all)
 	var warnings []string
 	if so.CacheImports, so.CacheExports, warnings, err = caches(b.req, b.manifestStore); err != nil {
 		return failed(err)
 	}
 	b.warnings = append(b.warnings, warnings...)
-	if so.Session, err = b.engine.attachables(b.req, b.status); err != nil {
+	if so.Session, err = b.engine.attachables(all, b.status); err != nil {
 		return failed(err)
 	}
 	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
@@ -131,12 +148,21 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	return so, nil
 }
 
+// attrs says what is asked for of an image, and how, in the words of the frontend.
+func (b *build) attrs(ctx context.Context, req *Request) (map[string]string, error) {
+	attrs, err := frontendAttrs(req, func() (string, error) { return b.hostGateway(ctx) })
+	if err == nil {
+		b.addProxies(req, attrs)
+	}
+	return attrs, err
+}
+
 // addProxies passes the docker command's proxy settings on, as it does. They are
 // not part of any layer's key.
-func (b *build) addProxies(attrs map[string]string) {
+func (b *build) addProxies(req *Request, attrs map[string]string) {
 	for name, value := range b.engine.config.ParseProxyConfig(b.engine.endpoint.host, nil) {
 		given := false
-		for arg := range b.req.Image.Args {
+		for arg := range req.Image.Args {
 			given = given || strings.EqualFold(arg, name)
 		}
 		if !given && value != nil {
@@ -238,6 +264,11 @@ func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 	if len(b.req.Image.Resources) > 0 && caps.Supports(pb.CapExecMetaLinuxResources) != nil {
 		b.warnings = append(b.warnings, "resources: this engine does not bound what a step uses, so they are left out")
 	}
+	var err error
+	if b.ancestry, err = b.ancestors(ctx, c); err != nil {
+		b.frontendErr = err
+		return nil, err
+	}
 	res, err := convert(ctx, &observed{Client: c, build: b})
 	if err != nil {
 		b.frontendErr = err
@@ -268,11 +299,21 @@ func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 		found.Version, _ = o.build.engine.Version(ctx)
 		return nil, found
 	}
+	if req.Definition, err = o.build.placed(req.Definition, o.build.req, o.build.ancestry); err != nil {
+		return nil, err
+	}
 	if req.Definition, err = pinned(ctx, req.Definition, o.build.imageNow); err != nil {
 		return nil, err
 	}
 	o.build.steps.learn(req.Definition)
 	return o.Client.Solve(ctx, req)
+}
+
+func (o *observed) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	if name, dgst, config, ok, err := o.build.ancestry.resolve(ref, opt); ok {
+		return name, dgst, config, err
+	}
+	return o.Client.ResolveImageConfig(ctx, ref, opt)
 }
 
 // result reads what the engine made.

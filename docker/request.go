@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -25,6 +26,11 @@ type Request struct {
 	Named   map[string]Source // folders of named contexts, by the context's name
 	Parents map[string]string // images of named contexts: name of the image -> reference to use
 
+	// Ancestors are the images of the repository that it is built on, each after its own
+	// ancestors, for a builder, which keeps none: they are made in this build, too, out of
+	// the builder's cache.
+	Ancestors []Request
+
 	Refs    []string // references the image gets
 	NoCache bool
 	Pull    bool // ask registries for newer base images
@@ -36,6 +42,10 @@ type Request struct {
 
 	LogFile  string       // where the whole log is kept; "": nowhere
 	Progress ProgressSink // nil: not shown
+}
+
+func (req *Request) hasAncestor(name string) bool {
+	return slices.ContainsFunc(req.Ancestors, func(a Request) bool { return a.Image.Name == name })
 }
 
 // Source is a local folder that a build reads.
@@ -71,6 +81,7 @@ type Result struct {
 type Step struct {
 	Digest    string // BuildKit's, of this build
 	Name      string // "[stage-0 2/5] RUN make"
+	Of        string // the image whose step it is, if that is an ancestor's; else ""
 	Line      int    // in the Dockerfile; 0: of no line
 	Executes  bool   // it does more than load an image, export or push
 	Cached    bool

@@ -27,7 +27,8 @@ type StepLog struct {
 type place struct {
 	name     string
 	line     int
-	executes bool // see executes
+	executes bool   // see executes
+	of       string // Step.Of
 }
 
 type stepState struct {
@@ -41,7 +42,10 @@ func NewStepLog() *StepLog {
 }
 
 // learn takes the names and lines of a definition that is about to be solved.
-func (l *StepLog) learn(def *pb.Definition) {
+func (l *StepLog) learn(def *pb.Definition) { l.learnOf("", def) }
+
+// learnOf is learn for the definition of an ancestor; what is known stays.
+func (l *StepLog) learnOf(image string, def *pb.Definition) {
 	if def == nil {
 		return
 	}
@@ -52,11 +56,17 @@ func (l *StepLog) learn(def *pb.Definition) {
 		execute[digest.FromBytes(op).String()] = executes(op)
 	}
 	for dgst, meta := range def.Metadata {
-		p := place{name: meta.Description["llb.customname"], executes: execute[dgst]}
+		p := place{name: meta.Description["llb.customname"], executes: execute[dgst], of: image}
+		if known, ok := l.written[dgst]; ok && known.of != image {
+			continue // an ancestor's step is a part of all that stands on it
+		}
+		if image != "" && p.name != "" {
+			p.name = image + ": " + p.name
+		}
 		if def.Source != nil {
 			p.line = firstLine(def.Source.Locations[dgst])
 		}
-		if p != (place{}) {
+		if p != (place{of: image}) {
 			l.written[dgst] = p
 		}
 	}
@@ -118,7 +128,7 @@ func (l *StepLog) step(dgst string) *stepState {
 	s := l.steps[dgst]
 	if s == nil {
 		p := l.written[dgst]
-		s = &stepState{Step: Step{Digest: dgst, Line: p.line, Name: p.name, Executes: p.executes}}
+		s = &stepState{Step: Step{Digest: dgst, Line: p.line, Name: p.name, Executes: p.executes, Of: p.of}}
 		l.steps[dgst] = s
 		l.order = append(l.order, dgst)
 	}

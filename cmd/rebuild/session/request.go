@@ -78,8 +78,38 @@ func (s *Session) newRequests(ctx context.Context, p *Planned, states *impact.Sn
 	return &requests{s: s, query: p.query, tree: p.tree, images: images, states: states, records: s.engine.records, texts: map[string][]byte{}}, nil
 }
 
-// request prepares the build of one image.
+// request prepares the build of one image. A builder keeps no images, so that there the
+// builds of those that it stands on are a part of it.
 func (r *requests) request(ctx context.Context, name string) (docker.Request, error) {
+	req, err := r.own(ctx, name)
+	if err != nil || !r.s.OnBuilder() {
+		return req, err
+	}
+	for _, ancestor := range r.ancestors(name) {
+		a, err := r.own(ctx, ancestor)
+		if err != nil {
+			return req, err
+		}
+		req.Ancestors = append(req.Ancestors, a)
+	}
+	return req, nil
+}
+
+// ancestors are the images that an image is built on, each after its own ancestors.
+func (r *requests) ancestors(name string) []string {
+	var list []string
+	for _, parent := range r.states.States[name].Parents {
+		for _, a := range append(r.ancestors(parent.Image), parent.Image) {
+			if !slices.Contains(list, a) {
+				list = append(list, a)
+			}
+		}
+	}
+	return list
+}
+
+// own prepares what an image's build takes by itself.
+func (r *requests) own(ctx context.Context, name string) (docker.Request, error) {
 	im, ok := r.images[name]
 	if !ok {
 		return docker.Request{}, fmt.Errorf("image %s is not in the definition any more", name)
@@ -191,6 +221,20 @@ func (r *requests) settled(ctx context.Context, name string, since time.Time) (b
 	if err != nil {
 		return false, err
 	}
+	read := []string{name}
+	if r.s.OnBuilder() {
+		read = append(read, r.ancestors(name)...)
+	}
+	for _, name := range read {
+		if ok, err := r.settledIn(ctx, now, name, since); err != nil || !ok {
+			return ok, err
+		}
+	}
+	return true, nil
+}
+
+// settledIn is settled for one image's own files, as a tree has them.
+func (r *requests) settledIn(ctx context.Context, now tree.Tree, name string, since time.Time) (bool, error) {
 	im := r.images[name]
 	if im.ReadsDockerfile() {
 		r.mu.Lock()

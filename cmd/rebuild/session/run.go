@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"rebuild/docker"
 	"rebuild/docker/audit"
@@ -103,31 +102,8 @@ func (s *Session) runWith(p *Planned, records *record.Store) (*run.Run, error) {
 	}, nil
 }
 
-// parentsReach refuses a plan that builds an image and another on it where no image is kept
-// for that: the second would be built on what a registry has under the first one's name.
-func (s *Session) parentsReach(p *Planned) error {
-	if !s.OnBuilder() || p.query.Push {
-		return nil
-	}
-	rebuilt := p.Plan.Rebuilds()
-	for _, name := range rebuilt {
-		for _, parent := range p.Target.States[name].Parents {
-			if slices.Contains(rebuilt, parent.Image) {
-				return &impact.Fault{
-					Cause: fmt.Sprintf("%s is built on %s, and a builder keeps no image that others could be built on", name, parent.Image),
-					Hint:  "rebuild --push, which has a registry keep it, or build on an engine: without --builder and BUILDX_BUILDER",
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // Job is a plan with what its builds need.
 func (s *Session) Job(ctx context.Context, p *Planned) (run.Job, error) {
-	if err := s.parentsReach(p); err != nil {
-		return run.Job{}, err
-	}
 	images, err := s.engine.images(ctx)
 	if err != nil {
 		return run.Job{}, err
