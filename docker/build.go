@@ -39,6 +39,7 @@ type build struct {
 	cutOff        bool                // its end was not waited for
 	ancestorAttrs []map[string]string // of req.Ancestors
 	ancestry      *ancestry
+	load          *loading // nil: the image is not loaded
 }
 
 // Build builds one image. The error is a *BuildFailure, *Canceled or
@@ -76,10 +77,14 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 		return nil, err
 	}
 	resp, err := b.solve(ctx, so)
+	id, loadErr := b.load.finish(err == nil)
 	if err != nil {
 		return nil, b.explain(ctx, err)
 	}
-	result, err := b.result(ctx, resp)
+	if loadErr != nil {
+		return nil, b.ownFailure(ctx, loadingStep, loadErr)
+	}
+	result, err := b.result(ctx, resp, id)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +135,7 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	all := b.req.withAncestors()
 	so.AllowedEntitlements = allowed(all)
 	var warnings []string
-	if so.CacheImports, so.CacheExports, warnings, err = caches(b.req, b.manifestStore); err != nil {
+	if so.CacheImports, so.CacheExports, warnings, err = caches(b.req, b.manifestStore || b.engine.IsBuilder()); err != nil {
 		return failed(err)
 	}
 	b.warnings = append(b.warnings, warnings...)
@@ -140,11 +145,9 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
 		return failed(b.refuse(ctx, what))
 	}
-	export, err := b.export()
-	if err != nil {
+	if so.Exports, err = b.export(ctx); err != nil {
 		return failed(err)
 	}
-	so.Exports = []client.ExportEntry{export}
 	return so, nil
 }
 
@@ -160,7 +163,7 @@ func (b *build) attrs(ctx context.Context, req *Request) (map[string]string, err
 // addProxies passes the docker command's proxy settings on, as it does. They are
 // not part of any layer's key.
 func (b *build) addProxies(req *Request, attrs map[string]string) {
-	for name, value := range b.engine.config.ParseProxyConfig(b.engine.endpoint.host, nil) {
+	for name, value := range b.engine.config.ParseProxyConfig(b.engine.Host(), nil) {
 		given := false
 		for arg := range req.Image.Args {
 			given = given || strings.EqualFold(arg, name)
@@ -177,7 +180,7 @@ func (b *build) hostGateway(ctx context.Context) (string, error) {
 	workers, err := b.link.ListWorkers(ctx)
 	if err != nil {
 		if lost := b.link.whyLost(); lost != nil {
-			return "", b.engine.endpoint.unreachable(lost)
+			return "", b.engine.buildKit().unreachable(lost)
 		}
 		return "", err
 	}
@@ -257,7 +260,7 @@ func (b *build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 		return nil, b.frontendErr
 	}
 	if found := dropped(b.req.Image, caps); found != nil {
-		found.Version, _ = b.engine.Version(ctx)
+		found.Version = b.engine.buildKitVersion(ctx)
 		b.frontendErr = found
 		return nil, found
 	}
@@ -295,8 +298,7 @@ func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 		return nil, err
 	}
 	if found != nil {
-		// The version is for people; that it cannot be had is no second error.
-		found.Version, _ = o.build.engine.Version(ctx)
+		found.Version = o.build.engine.buildKitVersion(ctx)
 		return nil, found
 	}
 	if req.Definition, err = o.build.placed(req.Definition, o.build.req, o.build.ancestry); err != nil {
@@ -316,8 +318,9 @@ func (o *observed) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	return o.Client.ResolveImageConfig(ctx, ref, opt)
 }
 
-// result reads what the engine made.
-func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result, error) {
+// result reads what the engine made; loaded is the id of an image that was loaded without a
+// name.
+func (b *build) result(ctx context.Context, resp *client.SolveResponse, loaded string) (*Result, error) {
 	r := &Result{Config: configDigest(b.configs)}
 	id := resp.ExporterResponse[exptypes.ExporterImageConfigDigestKey]
 	if b.manifestStore || id == "" { // engine 20.10 gives the config's digest under this key
@@ -325,7 +328,7 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result
 	}
 	r.ImageID = id
 	config := b.configs[exptypes.ExporterImageConfigKey]
-	if b.engine.IsBuilder() {
+	if !b.engine.HasStore() {
 		if id == "" {
 			return nil, fmt.Errorf("build %s: the builder does not say what it made", b.req.Image.Name)
 		}
@@ -334,7 +337,10 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse) (*Result
 		r.ConfigJSON, r.Chain = config, []string{id}
 		return r, nil
 	}
-	if id == "" && len(b.req.Refs) > 0 {
+	if b.engine.IsBuilder() { // what the builder calls it, the engine may not
+		id = loaded
+	}
+	if (id == "" || b.engine.IsBuilder()) && len(b.req.Refs) > 0 {
 		id = b.req.Refs[0]
 	}
 	if id == "" {
@@ -360,14 +366,19 @@ func (b *build) push(ctx context.Context) error {
 		err := b.engine.push(ctx, ref, step.report)
 		step.end(err)
 		if err != nil {
-			var gone *Unreachable
-			if errors.As(err, &gone) || ctx.Err() != nil {
-				return err
-			}
-			return &BuildFailure{Image: b.req.Image.Name, Step: pushing + ref, LogFile: b.req.LogFile, Cause: err}
+			return b.ownFailure(ctx, pushing+ref, err)
 		}
 	}
 	return nil
+}
+
+// ownFailure is the error of a step that BuildKit does not do.
+func (b *build) ownFailure(ctx context.Context, step string, err error) error {
+	var gone *Unreachable
+	if errors.As(err, &gone) || ctx.Err() != nil {
+		return err
+	}
+	return &BuildFailure{Image: b.req.Image.Name, Step: step, LogFile: b.req.LogFile, Cause: err}
 }
 
 // configDigest compares configs: with the history, whose text is part of an

@@ -387,7 +387,7 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("%s: %T %v", name, err, err)
 		}
 	}
-	builder, err := docker.Connect(t.Context(), docker.Options{Builder: "unix://" + path})
+	builder, err := docker.Connect(t.Context(), docker.Options{Builder: "unix://" + path, Load: docker.NoLoad})
 	if err != nil {
 		t.Fatal(err)
 	}

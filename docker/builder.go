@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,31 +81,41 @@ func contextNames() ([]string, error) {
 
 // builderNames are the builders that "docker buildx create" made, sorted.
 func builderNames() ([]string, error) {
-	dir := os.Getenv("BUILDX_CONFIG")
-	if dir == "" {
-		dir = filepath.Join(config.Dir(), "buildx")
-	}
+	var names []string
+	err := inBuildersStore(func(txn *store.Txn) error {
+		list, err := txn.List()
+		for _, g := range list {
+			names = append(names, g.Name)
+		}
+		return err
+	})
+	return names, err
+}
+
+// buildxFolder is where buildx keeps what it knows of builders.
+func buildxFolder() string {
+	return cmp.Or(os.Getenv("BUILDX_CONFIG"), filepath.Join(config.Dir(), "buildx"))
+}
+
+// inBuildersStore reads where buildx notes its builders, if it ever did.
+func inBuildersStore(read func(*store.Txn) error) error {
+	dir := buildxFolder()
 	if _, err := os.Stat(filepath.Join(dir, "instances")); errors.Is(err, os.ErrNotExist) {
-		return nil, nil // the store would make the folder
+		return nil // the store would make the folder
 	}
 	s, err := store.New(confutil.NewConfig(nil, confutil.WithDir(dir)))
 	if err != nil {
-		return nil, fmt.Errorf("buildx's builders: %w", err)
+		return fmt.Errorf("buildx's builders: %w", err)
 	}
 	txn, release, err := s.Txn()
 	if err != nil {
-		return nil, fmt.Errorf("buildx's builders: %w", err)
+		return fmt.Errorf("buildx's builders: %w", err)
 	}
 	defer release()
-	list, err := txn.List()
-	if err != nil {
-		return nil, fmt.Errorf("buildx's builders: %w", err)
+	if err := read(txn); err != nil {
+		return fmt.Errorf("buildx's builders: %w", err)
 	}
-	var names []string
-	for _, g := range list {
-		names = append(names, g.Name)
-	}
-	return names, nil
+	return nil
 }
 
 // buildxCommand is buildx as docker's plugin, or else by itself.

@@ -26,7 +26,8 @@ type link struct {
 func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
 	l := &link{}
 	var opts []client.ClientOpt
-	address := e.endpoint.host
+	ep := e.buildKit()
+	address := ep.host
 	switch {
 	case !e.IsBuilder():
 		address = ""
@@ -35,13 +36,13 @@ func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
 			client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
 				return e.hijack(ctx, "/session", proto, meta)
 			}))
-	case e.endpoint.named:
+	case ep.named:
 		address = ""
-		opts = append(opts, client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return e.endpoint.dial(ctx, "", "") })))
+		opts = append(opts, client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return ep.dial(ctx, "", "") })))
 	}
 	c, err := client.New(ctx, address, opts...)
 	if err != nil {
-		return nil, e.endpoint.unreachable(err)
+		return nil, ep.unreachable(err)
 	}
 	l.Client = c
 	return l, nil

@@ -29,6 +29,7 @@ type Options struct {
 	Host    string // as DOCKER_HOST
 	Context string // as DOCKER_CONTEXT
 	Builder string // address of a buildkitd, or name of a builder, instead of an engine
+	Load    Loading
 
 	// Timeout is how long the engine may take until it begins to answer; 0: AnswersWithin.
 	// A build takes as long as it takes.

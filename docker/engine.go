@@ -34,6 +34,8 @@ import (
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"rebuild/impact"
 )
 
 var (
@@ -50,7 +52,8 @@ var (
 type Engine struct {
 	endpoint endpoint
 	silence  silence
-	api      *client.Client // nil for a builder
+	api      *client.Client // nil where there is none beside the builder
+	builder  *endpoint      // what builds instead of the engine; nil: nothing
 	config   *configfile.ConfigFile
 
 	cutOff sync.Map // Request.ID -> *following, of builds that were cut off
@@ -60,8 +63,8 @@ type Engine struct {
 }
 
 // Connect prepares the connection. The engine itself is first called when
-// something is asked of it.
-func Connect(_ context.Context, o Options) (*Engine, error) {
+// something is asked of it, but for the one that a builder's images may be loaded into.
+func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err := refusedByEnvironment(); err != nil {
 		return nil, err
 	}
@@ -69,33 +72,66 @@ func Connect(_ context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
-	timeout := cmp.Or(o.Timeout, AnswersWithin)
-	ep, isEngine, err := chosen(o, cfg)
+	builder, engine, err := chosen(o, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if !isEngine {
-		return &Engine{endpoint: ep, config: cfg}, nil
+	timeout := cmp.Or(o.Timeout, AnswersWithin)
+	connect := func() (*Engine, error) {
+		ep := engine
+		if ep == nil {
+			found, err := resolveEndpoint(o, cfg)
+			if err != nil {
+				return nil, err
+			}
+			ep = &found
+		}
+		api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
+		if err != nil {
+			return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
+		}
+		return &Engine{endpoint: *ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
 	}
-	api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
-	if err != nil {
-		return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
+	if builder != nil {
+		e, err := beside(ctx, o, connect)
+		if e == nil {
+			e = &Engine{config: cfg}
+		}
+		e.builder = builder
+		return e, err
 	}
-	return &Engine{endpoint: ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
+	if o.Load == Load {
+		return nil, &impact.Fault{Cause: "--load is for a builder: an engine has what it builds", Hint: "leave --load out, or name a builder: docker buildx ls"}
+	}
+	return connect()
 }
 
 // chosen is what builds: the builder or the engine that is asked for, the builder that
-// BUILDX_BUILDER names, which docker build follows, too, or the engine that the docker command
-// talks to.
-func chosen(o Options, cfg *configfile.ConfigFile) (ep endpoint, isEngine bool, err error) {
-	switch named := os.Getenv(builderVariable); {
-	case o.Builder != "":
-		return builderEndpoint(o.Builder, "--builder")
-	case o.Host == "" && o.Context == "" && named != "":
-		return builderEndpoint(named, builderVariable)
+// BUILDX_BUILDER names or "docker buildx use" chose, which docker build follows, too, or the
+// engine that the docker command talks to. Of two results one is nil; both are where that is
+// the engine that is not asked for by name.
+func chosen(o Options, cfg *configfile.ConfigFile) (builder, engine *endpoint, err error) {
+	asked, from := o.Builder, "--builder"
+	if asked == "" && o.Host == "" && o.Context == "" {
+		asked, from = os.Getenv(builderVariable), builderVariable
+		if asked == "" {
+			if asked, err = usedBuilder(o, cfg); err != nil {
+				return nil, nil, err
+			}
+			from = "docker buildx use"
+		}
 	}
-	ep, err = resolveEndpoint(o, cfg)
-	return ep, true, err
+	if asked == "" {
+		return nil, nil, nil
+	}
+	ep, isEngine, err := builderEndpoint(asked, from)
+	if err != nil {
+		return nil, nil, err
+	}
+	if isEngine {
+		return nil, &ep, nil
+	}
+	return &ep, nil, nil
 }
 
 func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration) []client.Opt {
@@ -118,34 +154,50 @@ func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration)
 	return append(list, client.WithVersionFromEnv(), client.WithAPIVersionNegotiation())
 }
 
-// Host is the address of the engine.
-func (e *Engine) Host() string { return e.endpoint.host }
+// buildKit is where BuildKit is reached.
+func (e *Engine) buildKit() endpoint {
+	if e.builder != nil {
+		return *e.builder
+	}
+	return e.endpoint
+}
 
-// IsBuilder tells whether this is a buildkitd, which has no image store.
-func (e *Engine) IsBuilder() bool { return e.api == nil }
+// Host is the address of what builds.
+func (e *Engine) Host() string { return e.buildKit().host }
+
+// IsBuilder tells whether a buildkitd builds, which takes no image from a store.
+func (e *Engine) IsBuilder() bool { return e.builder != nil }
+
+// HasStore tells whether there is an engine that keeps what is built.
+func (e *Engine) HasStore() bool { return e.api != nil }
 
 // ID names the engine, wherever it is reached from; a builder is named by its
-// address or its name.
+// address or its name, with the engine that its images are loaded into.
 func (e *Engine) ID(ctx context.Context) (string, error) {
-	if e.endpoint.named {
-		return "builder " + e.endpoint.host, nil
-	}
-	if e.IsBuilder() {
-		return e.endpoint.host, nil
+	id := ""
+	if e.builder != nil {
+		id = e.builder.host
+		if e.builder.named {
+			id = "builder " + id
+		}
+		if !e.HasStore() {
+			return id, nil
+		}
+		id += " and "
 	}
 	info, err := e.about(ctx)
 	if err != nil {
 		return "", err
 	}
 	if info.ID == "" { // Podman's API has none
-		return e.endpoint.host, nil
+		return id + e.endpoint.host, nil
 	}
-	return info.ID, nil
+	return id + info.ID, nil
 }
 
-// Version is the engine's version; "" for a builder.
+// Version is the engine's version; "" where there is none.
 func (e *Engine) Version(ctx context.Context) (string, error) {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return "", nil
 	}
 	info, err := e.about(ctx)
@@ -155,10 +207,20 @@ func (e *Engine) Version(ctx context.Context) (string, error) {
 	return info.ServerVersion, nil
 }
 
+// buildKitVersion is the version of the engine whose BuildKit builds, for people: that it
+// cannot be had is no second error.
+func (e *Engine) buildKitVersion(ctx context.Context) string {
+	if e.IsBuilder() {
+		return ""
+	}
+	version, _ := e.Version(ctx)
+	return version
+}
+
 // manifestStore tells whether images are named by their manifest (the containerd
 // image store), not by their config.
 func (e *Engine) manifestStore(ctx context.Context) (bool, error) {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return true, nil
 	}
 	info, err := e.about(ctx)
@@ -193,7 +255,7 @@ func (e *Engine) about(ctx context.Context) (*system.Info, error) {
 
 // Images lists what the engine holds, in one call.
 func (e *Engine) Images(ctx context.Context) (Images, error) {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return Images{}, nil
 	}
 	if err := e.meet(ctx); err != nil {
@@ -212,7 +274,7 @@ func (e *Engine) Images(ctx context.Context) (Images, error) {
 
 // Inspect gives an image by its id or a reference.
 func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return Image{}, fmt.Errorf("inspect %s: %w", ref, ErrNoStore)
 	}
 	found, err := answered(ctx, &e.silence, func(ctx context.Context) (image.InspectResponse, error) { return e.api.ImageInspect(ctx, ref) })
@@ -245,7 +307,7 @@ func (e *Engine) Inspect(ctx context.Context, ref string) (Image, error) {
 // Remove takes an image away, by its id. Nothing is forced: ErrInUse says that
 // something needs it, ErrNoImage that it is gone already.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return fmt.Errorf("remove %s: %w", id, ErrNoStore)
 	}
 	_, err := e.api.ImageRemove(ctx, id, image.RemoveOptions{})
@@ -334,7 +396,7 @@ func (e *Engine) ping(ctx context.Context) error {
 
 // Close drops what connections are kept.
 func (e *Engine) Close() error {
-	if e.IsBuilder() {
+	if !e.HasStore() {
 		return nil
 	}
 	return e.api.Close()

@@ -24,9 +24,13 @@ func (b *build) fits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hint := fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0])
+	if b.engine.IsBuilder() {
+		hint = "rebuild --load=false, or --push, which leave it out of the engine"
+	}
 	return &impact.Fault{
 		Cause: fmt.Sprintf("docker engine %s without the containerd image store holds an image for one platform, not for %s", version, strings.Join(platforms, ", ")),
-		Hint:  fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0]),
+		Hint:  hint,
 	}
 }
 
@@ -50,13 +54,13 @@ func (b *build) refuse(ctx context.Context, what string) error {
 	return &Unkept{What: b.req.Image.Origin + ": " + what, Version: version}
 }
 
-// export is how the image gets to where it is used: the engine's own store, or
-// for a builder its store and, with Push, the registry. What is said of its manifest is
+// export is how the image gets to where it is used: the engine's own store, or from a
+// builder there, to the registry, or to the builder's store. What is said of its manifest is
 // left out, with a warning, where the engine keeps none.
-func (b *build) export() (client.ExportEntry, error) {
+func (b *build) export(ctx context.Context) ([]client.ExportEntry, error) {
 	attrs, err := manifestAttrs(b.req.Image)
 	if err != nil {
-		return client.ExportEntry{}, err
+		return nil, err
 	}
 	if len(attrs) > 0 && !b.manifestStore {
 		b.warnings = append(b.warnings, fmt.Sprintf("%s: this engine keeps no manifests, so this is left out", strings.Join(slices.Sorted(maps.Keys(attrs)), ", ")))
@@ -66,15 +70,12 @@ func (b *build) export() (client.ExportEntry, error) {
 		attrs["name"] = strings.Join(b.req.Refs, ",")
 	}
 	if b.engine.IsBuilder() {
-		if b.req.Push && len(b.req.Refs) > 0 {
-			attrs["push"] = "true"
-		}
-		return client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, nil
+		return b.exports(ctx, attrs), nil
 	}
 	if b.manifestStore {
 		attrs["prefer-image-digest"] = "true"
 	}
-	return client.ExportEntry{Type: "moby", Attrs: attrs}, nil
+	return []client.ExportEntry{{Type: "moby", Attrs: attrs}}, nil
 }
 
 // manifestAttrs are an image's annotations, and what else an exporter is told of it.

@@ -88,10 +88,10 @@ func (b *build) explain(ctx context.Context, err error) error {
 		// An engine that shuts down cancels its builds before it closes the
 		// connection.
 		if lost := b.link.whyLost(); lost != nil {
-			return b.engine.endpoint.unreachable(lost)
+			return b.engine.buildKit().unreachable(lost)
 		}
 		if lost := b.ping(ctx); lost != nil {
-			return b.engine.endpoint.unreachable(lost)
+			return b.engine.buildKit().unreachable(lost)
 		}
 	}
 	failure := &BuildFailure{

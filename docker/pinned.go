@@ -45,8 +45,11 @@ func pinned(ctx context.Context, def *pb.Definition, id func(ctx context.Context
 // imageNow is the image that a reference names in the engine's store, "" when there is
 // none.
 func (b *build) imageNow(ctx context.Context, ref string) (string, error) {
+	if b.engine.IsBuilder() { // which takes no image from there
+		return "", nil
+	}
 	im, err := b.engine.Inspect(ctx, ref)
-	if errors.Is(err, ErrNoImage) || errors.Is(err, ErrNoStore) {
+	if errors.Is(err, ErrNoImage) {
 		return "", nil
 	}
 	return im.ID, err

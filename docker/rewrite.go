@@ -120,12 +120,3 @@ func (r *rewriting) put(dt []byte, dgst string, meta *pb.OpMetadata) {
 		r.out.Metadata[dgst] = meta
 	}
 }
-
-// operations are the digests of a definition's operations.
-func operations(def *pb.Definition) map[string]bool {
-	found := map[string]bool{}
-	for _, dt := range def.GetDef() {
-		found[digest.FromBytes(dt).String()] = true
-	}
-	return found
-}

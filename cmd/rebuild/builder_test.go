@@ -7,16 +7,19 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rebuild/docker/enginetest"
 )
 
 // TestBuilderStories are stories on a buildkitd by itself, which has no image store:
 // images that are built on each other start from a static busybox. REBUILD_TEST_BUILDER is
-// its address.
+// its address; $ENGINE is an engine beside it, which stories name that load into it.
 func TestBuilderStories(t *testing.T) {
 	address := os.Getenv("REBUILD_TEST_BUILDER")
 	if address == "" {
 		t.Skip("REBUILD_TEST_BUILDER names no buildkitd")
 	}
+	e := enginetest.Connect(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/builder",
 		UpdateScripts:       *update,
@@ -24,16 +27,20 @@ func TestBuilderStories(t *testing.T) {
 		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BUILDER", address)
-			env.Setenv("P", fmt.Sprintf("rebuild-story-%x", rand.Uint64()))
+			env.Setenv("ENGINE", e.Host())
+			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
+			env.Setenv("P", prefix)
+			env.Defer(func() { removeTags(t, e, prefix) })
 			env.Setenv("BUILDKIT_PROGRESS", "plain")
 			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no-engine.sock")
 			env.Defer(func() { endDaemons(t, env.WorkDir) })
 			return gitEnv(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fill":    fill,
-			"logged":  logged,
-			"appears": appears,
+			"fill":   fill,
+			"id":     func(ts *testscript.TestScript, _ bool, args []string) { saveID(ts, e, args) },
+			"sameid": func(ts *testscript.TestScript, neg bool, args []string) { sameID(ts, e, neg, args) },
+			"rmi":    func(ts *testscript.TestScript, _ bool, args []string) { removeImage(ts, e, args) },
 		},
 	})
 }

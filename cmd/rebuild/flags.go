@@ -49,6 +49,9 @@ func (f *flags) open(ctx context.Context, p *terminal.Printer, use session.Use, 
 	if err != nil {
 		return nil, q, err
 	}
+	if q.Push && f.place.Load == docker.LoadIfThere { // as in buildx
+		f.place.Load = docker.NoLoad
+	}
 	f.secrets = secretsOf(p)
 	o := f.secrets.options(p)
 	o.Waits = func() { p.Message("rebuild: waits for the engine ...") }
@@ -88,6 +91,26 @@ func (f *flags) where(p *pflag.FlagSet) {
 	p.StringVar(&f.place.Context, "context", "", "docker's `CONTEXT` to use")
 	p.DurationVar(&f.place.Timeout, "engine-timeout", docker.AnswersWithin, "give up on an engine that does not begin to answer for `TIME`")
 	p.StringVar(&f.place.Builder, "builder", "", "the `BUILDER` to use instead of the engine: a name, or an address")
+	p.Var(&loading{&f.place.Load}, "load", "load what a builder makes into the engine (default where there is one, unless it is pushed)")
+	p.Lookup("load").NoOptDefVal = "true"
+}
+
+// loading is a flag that says whether to load, or leaves it open.
+type loading struct{ to *docker.Loading }
+
+func (l *loading) String() string { return "" }
+func (l *loading) Type() string   { return "bool" }
+
+func (l *loading) Set(text string) error {
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return errors.New("neither true nor false")
+	}
+	*l.to = docker.NoLoad
+	if on {
+		*l.to = docker.Load
+	}
+	return nil
 }
 
 // which declares which images there are, and which of them are meant, at which tree.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/docker"
 	"rebuild/hooks/prepush"
 	"rebuild/impact/tree"
 )
@@ -106,9 +106,7 @@ func hookRunCommand(p *terminal.Printer, f *flags) *cobra.Command {
 			if err := o.check(); err != nil {
 				return err
 			}
-			if f.place.Builder != "" {
-				return hinted{errors.New("--builder: a builder keeps no images that others could be built on"), "leave it out, or skip the hook: git push --no-verify"}
-			}
+			f.place.Load = docker.NoLoad // what is checked is not kept
 			return runPrePush(cmd.Context(), p, f, o, args[1:])
 		},
 	}

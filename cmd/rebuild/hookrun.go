@@ -97,9 +97,6 @@ func (c *pushCheck) plan(ctx context.Context, commit prepush.Commit) (*prepush.P
 	if err := c.s.Connect(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoEngine, err)
 	}
-	if c.s.OnBuilder() {
-		return nil, fmt.Errorf("%w: BUILDX_BUILDER names a builder, which keeps no images that others could be built on", errNoEngine)
-	}
 	end := c.p.Buffer()
 	planned, err := c.planned(ctx, commit)
 	if err != nil || planned == nil {

@@ -14,6 +14,7 @@ import (
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
+	"rebuild/docker"
 	"rebuild/docker/record"
 	"rebuild/docker/run"
 	"rebuild/impact"
@@ -144,7 +145,7 @@ func adopt(store *record.Store, all *run.Report) error {
 // to be broken are built too.
 func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*session.Planned, *run.Report, error) {
 	v := terminal.New(&bytes.Buffer{}, errs)
-	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder}, session.Asked, session.Options{Warn: v.WarnText})
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder, Load: docker.NoLoad}, session.Asked, session.Options{Warn: v.WarnText})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -170,7 +171,7 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*se
 
 // plan makes a plan and builds nothing.
 func (j *judge) plan(ctx context.Context, q session.Query) (*session.Planned, error) {
-	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder}, session.Asked, session.Options{})
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder, Load: docker.NoLoad}, session.Asked, session.Options{})
 	if err != nil {
 		return nil, err
 	}

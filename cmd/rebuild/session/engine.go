@@ -61,8 +61,8 @@ func (s *Session) Connect(ctx context.Context) error {
 	return nil
 }
 
-// OnBuilder tells whether images are built on a builder that keeps none. The session is
-// connected.
+// OnBuilder tells whether images are built on a builder, which takes none from an engine. The
+// session is connected.
 func (s *Session) OnBuilder() bool { return s.engine.conn.IsBuilder() }
 
 // connect prepares the connection to the engine, and with Asked begins to ask it what it
@@ -71,7 +71,7 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 	if use == NoEngine {
 		return nil
 	}
-	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builder: s.place.Builder, Timeout: s.place.Timeout})
+	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builder: s.place.Builder, Load: s.place.Load, Timeout: s.place.Timeout})
 	if err != nil {
 		return err
 	}
@@ -282,6 +282,9 @@ func (e *engine) base(ctx context.Context, ref, platform string, ask bool) (b im
 		if im, ok := e.records.Base(ref); ok {
 			return knownBase(im), false
 		}
+	}
+	if e.conn.IsBuilder() { // which takes none from the engine that it loads into
+		return llb.AssumedBase(ref, platform), false
 	}
 	images, err := e.images(ctx)
 	if err != nil {

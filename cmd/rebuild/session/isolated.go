@@ -89,6 +89,10 @@ func (iso *isolated) request(ctx context.Context, name string) (docker.Request, 
 	if err != nil {
 		return req, err
 	}
+	if iso.engine.IsBuilder() { // the parents of the commit are a part of the build
+		req.Refs, req.Image.Pull, req.Pull = nil, false, false
+		return req, nil
+	}
 	req.Image.Contexts = slices.Clone(req.Image.Contexts)
 	req.Image.Pull, req.Pull = false, false // no registry has these references
 	ref := fmt.Sprintf("%s%s:%.12s", iso.prefix, shortDigest("image", name), iso.reqs.tree.Side().Commit)
@@ -139,8 +143,8 @@ const clearTime = 5 * time.Second
 // clear takes all references of checks away, and with them the images that have no
 // other.
 func (iso *isolated) clear(ctx context.Context) error {
-	if iso.engine.IsBuilder() {
-		return nil // it keeps no images
+	if !iso.engine.HasStore() {
+		return nil // nothing is kept
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTime)
 	defer cancel()

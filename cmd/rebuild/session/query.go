@@ -3,6 +3,7 @@ package session
 import (
 	"time"
 
+	"rebuild/docker"
 	"rebuild/impact"
 )
 
@@ -11,6 +12,7 @@ import (
 type Place struct {
 	Dir                    string // a folder of the repository
 	Host, Context, Builder string // as docker.Options
+	Load                   docker.Loading
 	Timeout                time.Duration
 }
 
