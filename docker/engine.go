@@ -72,66 +72,55 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
-	builder, engine, err := chosen(o, cfg)
+	ep, isEngine, err := chosen(o, cfg)
 	if err != nil {
 		return nil, err
 	}
+	if isEngine {
+		if o.Load == Load {
+			return nil, &impact.Fault{Cause: "--load is for a builder: an engine has what it builds", Hint: "leave --load out, or name a builder: docker buildx ls"}
+		}
+		return connect(ep, o, cfg)
+	}
+	e, err := beside(ctx, o, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		e = &Engine{config: cfg}
+	}
+	e.builder = &ep
+	return e, nil
+}
+
+// connect prepares the connection to an engine.
+func connect(ep endpoint, o Options, cfg *configfile.ConfigFile) (*Engine, error) {
 	timeout := cmp.Or(o.Timeout, AnswersWithin)
-	connect := func() (*Engine, error) {
-		ep := engine
-		if ep == nil {
-			found, err := resolveEndpoint(o, cfg)
-			if err != nil {
-				return nil, err
-			}
-			ep = &found
-		}
-		api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
-		if err != nil {
-			return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
-		}
-		return &Engine{endpoint: *ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
+	api, err := client.NewClientWithOpts(ep.clientOpts(cfg, timeout)...)
+	if err != nil {
+		return nil, fmt.Errorf("docker host %q: %w", ep.host, err)
 	}
-	if builder != nil {
-		e, err := beside(ctx, o, connect)
-		if e == nil {
-			e = &Engine{config: cfg}
-		}
-		e.builder = builder
-		return e, err
-	}
-	if o.Load == Load {
-		return nil, &impact.Fault{Cause: "--load is for a builder: an engine has what it builds", Hint: "leave --load out, or name a builder: docker buildx ls"}
-	}
-	return connect()
+	return &Engine{endpoint: ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
 }
 
 // chosen is what builds: the builder or the engine that is asked for, the builder that
 // BUILDX_BUILDER names or "docker buildx use" chose, which docker build follows, too, or the
-// engine that the docker command talks to. Of two results one is nil; both are where that is
-// the engine that is not asked for by name.
-func chosen(o Options, cfg *configfile.ConfigFile) (builder, engine *endpoint, err error) {
+// engine that the docker command talks to.
+func chosen(o Options, cfg *configfile.ConfigFile) (ep endpoint, isEngine bool, err error) {
 	asked, from := o.Builder, "--builder"
 	if asked == "" && o.Host == "" && o.Context == "" {
-		asked, from = os.Getenv(builderVariable), builderVariable
-		if asked == "" {
-			if asked, err = usedBuilder(o, cfg); err != nil {
-				return nil, nil, err
-			}
+		if asked, from = os.Getenv(builderVariable), builderVariable; asked == "" {
 			from = "docker buildx use"
+			if asked, err = usedBuilder(o, cfg); err != nil {
+				return endpoint{}, false, err
+			}
 		}
 	}
-	if asked == "" {
-		return nil, nil, nil
+	if asked != "" {
+		return builderEndpoint(asked, from)
 	}
-	ep, isEngine, err := builderEndpoint(asked, from)
-	if err != nil {
-		return nil, nil, err
-	}
-	if isEngine {
-		return nil, &ep, nil
-	}
-	return &ep, nil, nil
+	ep, err = resolveEndpoint(o, cfg)
+	return ep, true, err
 }
 
 func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration) []client.Opt {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/docker/cli/cli/config/configfile"
 	buildkit "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
@@ -37,7 +38,7 @@ const noLoadVariable = "BUILDX_NO_DEFAULT_LOAD"
 const loadsWithin = 2 * time.Second
 
 // beside is the engine that what a builder makes is loaded into; nil when there is none.
-func beside(ctx context.Context, o Options, connect func() (*Engine, error)) (*Engine, error) {
+func beside(ctx context.Context, o Options, cfg *configfile.ConfigFile) (*Engine, error) {
 	if o.Load == LoadIfThere {
 		if v := os.Getenv(noLoadVariable); v != "" {
 			switch off, err := strconv.ParseBool(v); {
@@ -51,7 +52,11 @@ func beside(ctx context.Context, o Options, connect func() (*Engine, error)) (*E
 	if o.Load == NoLoad {
 		return nil, nil
 	}
-	e, err := connect()
+	ep, err := resolveEndpoint(o, cfg)
+	var e *Engine
+	if err == nil {
+		e, err = connect(ep, o, cfg)
+	}
 	if o.Load == Load {
 		return e, err
 	}
