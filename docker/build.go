@@ -301,6 +301,9 @@ func (o *observed) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 		found.Version = o.build.engine.buildKitVersion(ctx)
 		return nil, found
 	}
+	if err := o.build.runnable(ctx, req.Definition, o.BuildOpts().Workers); err != nil {
+		return nil, err
+	}
 	if req.Definition, err = o.build.placed(req.Definition, o.build.req, o.build.ancestry); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,13 @@ func (b *build) explain(ctx context.Context, err error) error {
 			Line: ignored.Line, Step: ignored.Step, Cause: ignored,
 		}
 	}
+	var foreign *Unrunnable
+	if errors.As(err, &foreign) {
+		return &BuildFailure{
+			Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile,
+			Line: foreign.Line, Step: foreign.Step, Cause: foreign,
+		}
+	}
 	var unkept *Unkept
 	if errors.As(err, &unkept) {
 		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: unkept}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/docker/buildx/util/buildflags"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -24,6 +26,8 @@ type flags struct {
 	said      session.Query // but for what is made of the lists below
 	buildArgs []string
 	vars      []string
+	platforms []string
+	attests   attests
 
 	dryRun, noWait, strict bool
 	progress               string
@@ -36,11 +40,38 @@ type flags struct {
 func (f *flags) query(images []string) (session.Query, error) {
 	q := f.said
 	q.Images = images
+	q.Set = slices.Concat(f.ofAll(), q.Set) // of which the last counts
 	var err error
 	if q.BuildArgs, err = pairs("build-arg", f.buildArgs); err == nil {
 		q.Vars, err = pairs("var", f.vars)
 	}
 	return q, err
+}
+
+// ofAll are overrides of every image that have flags of their own, as in bake.
+func (f *flags) ofAll() []string {
+	var set []string
+	for _, p := range f.platforms {
+		set = append(set, "*.platform="+p)
+	}
+	for _, kind := range attestKinds {
+		if v := *f.attests.of(kind); v != "" {
+			set = append(set, "*.attest="+buildflags.CanonicalizeAttest(kind, v))
+		}
+	}
+	return set
+}
+
+// attests is what is to be attested of every image: true, false, or what buildx takes.
+type attests struct{ sbom, provenance string }
+
+var attestKinds = []string{"sbom", "provenance"}
+
+func (a *attests) of(kind string) *string {
+	if kind == "sbom" {
+		return &a.sbom
+	}
+	return &a.provenance
 }
 
 // open opens the session that the flags place, and gives what they ask of it.
@@ -125,6 +156,11 @@ func (f *flags) images(cmd *cobra.Command) {
 	p.BoolVar(&f.said.All, "all", false, "all images, not the default group")
 	p.StringArrayVar(&f.buildArgs, "build-arg", nil, "build argument `NAME[=VALUE]` for every image")
 	p.StringArrayVar(&f.said.Set, "set", nil, "override of a target, as in bake (`TARGET.KEY=VALUE`)")
+	p.StringSliceVar(&f.platforms, "platform", nil, "build every image for `PLATFORM` (may be repeated)")
+	for _, kind := range attestKinds {
+		p.StringVar(f.attests.of(kind), kind, "", "keep "+kind+" with every image, as in bake (`VALUE`: true, false, mode=max)")
+		p.Lookup(kind).NoOptDefVal = "true"
+	}
 	p.StringArrayVar(&f.vars, "var", nil, "variable of a bake file, as in bake (`NAME=VALUE`)")
 	p.BoolVar(&f.said.Values, "show-values", false, "show values of arguments and variables, but for secrets")
 }
