@@ -39,7 +39,8 @@ func builderEndpoint(asked, from string) (ep endpoint, isEngine bool, err error)
 				Hint:  "docker buildx ls",
 			}
 		}
-		return endpoint{host: asked, from: from}, false, nil
+		address, certs, err := splitCertificates(asked, from)
+		return endpoint{host: address, from: from, certs: certs}, false, err
 	}
 	contexts, err := contextNames()
 	if err != nil {

@@ -36,6 +36,8 @@ func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
 			client.WithSessionDialer(func(ctx context.Context, proto string, meta map[string][]string) (net.Conn, error) {
 				return e.hijack(ctx, "/session", proto, meta)
 			}))
+	case ep.certs != nil:
+		opts = ep.certs.options()
 	case ep.named:
 		address = ""
 		opts = append(opts, client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return ep.dial(ctx, "", "") })))

@@ -44,7 +44,8 @@ type endpoint struct {
 	url  string // what stands for the host in requests; "" is host itself
 	from string // what chose it: "--host", "DOCKER_HOST", "context x", ""
 
-	named bool // a builder of buildx, whose name is the host
+	named bool          // a builder of buildx, whose name is the host
+	certs *certificates // of a builder's address; nil: none
 }
 
 // defaultContext is the name that stands for the environment's own host.
