@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // commitSource is the source of a commit's files.
@@ -111,7 +112,7 @@ func (c *commitSource) fill(ctx context.Context, e *entry) error {
 // hold it.
 func (c *commitSource) link(ctx context.Context, e *entry) (string, error) {
 	c.read.add(e.path)
-	text, err := c.repo.objects().blob(ctx, e.id)
+	text, err := c.repo.objects().blob(ctx, e.id, longestLink)
 	if err != nil {
 		return "", fmt.Errorf("commit %s: symlink %s: %w", c.commit, e.path, err)
 	}
@@ -122,8 +123,13 @@ func (c *commitSource) link(ctx context.Context, e *entry) (string, error) {
 // ignore file excludes is a folder for BuildKit.
 func (c *commitSource) hollow(context.Context, *entry) (bool, error) { return false, nil }
 
-// contents gives a file as a clean checkout has it.
-func (c *commitSource) contents(ctx context.Context, e *entry) ([]byte, error) {
+// text gives a file as a clean checkout has it, if it is no longer than what people write.
+func (c *commitSource) text(ctx context.Context, e *entry) ([]byte, error) {
+	return c.contents(ctx, e, safefile.Text)
+}
+
+// contents gives a file as a clean checkout has it; its blob has no more than limit bytes.
+func (c *commitSource) contents(ctx context.Context, e *entry, limit int64) ([]byte, error) {
 	c.read.add(e.path)
 	converts, err := c.checkout.converts(ctx, e.path)
 	if err != nil {
@@ -131,9 +137,12 @@ func (c *commitSource) contents(ctx context.Context, e *entry) ([]byte, error) {
 	}
 	if converts {
 		c.read.addConversion()
+		if err := c.repo.blobWithin(ctx, e.id, limit); err != nil {
+			return nil, fmt.Errorf("commit %s: %s: %w", c.commit, e.path, err)
+		}
 		return c.checkout.convert(ctx, e.path, e.id)
 	}
-	data, err := c.repo.objects().blob(ctx, e.id)
+	data, err := c.repo.objects().blob(ctx, e.id, limit)
 	if err != nil {
 		return nil, fmt.Errorf("commit %s: %s: %w", c.commit, e.path, err)
 	}
@@ -150,7 +159,7 @@ func (c *commitSource) attributes(ctx context.Context, p string) ([]byte, error)
 		return nil, fs.ErrNotExist
 	}
 	c.read.add(p)
-	return c.repo.objects().blob(ctx, e.id)
+	return c.repo.objects().blob(ctx, e.id, safefile.Text)
 }
 
 // size gives the size of a file in a clean checkout.

@@ -156,7 +156,7 @@ func (c *commitContext) Open(p string) (io.ReadCloser, error) {
 	if size > largest {
 		return c.files.stream(ctx, e)
 	}
-	data, err := c.files.contents(ctx, e)
+	data, err := c.files.contents(ctx, e, unlimited)
 	if err != nil {
 		return nil, err
 	}

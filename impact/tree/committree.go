@@ -31,7 +31,7 @@ func newCommitTree(r *Repository, s impact.Side, view View) *CommitTree {
 		stands:  r.Root,
 		src:     src,
 		outside: &disk{format: r.format, cache: &statCache{}},
-		content: src.contents,
+		content: src.text,
 	}
 	return t
 }

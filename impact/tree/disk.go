@@ -135,7 +135,7 @@ func (d *disk) readLink(e *entry) error {
 
 func (d *disk) link(ctx context.Context, e *entry) (string, error) {
 	if e.id != "" {
-		text, err := d.sparse.content(ctx, e)
+		text, err := d.sparse.content(ctx, e, longestLink)
 		return string(text), err
 	}
 	err := d.fill(ctx, e)

@@ -300,7 +300,7 @@ func (g *gitDisk) fillLink(e *entry) error {
 
 func (g *gitDisk) link(ctx context.Context, e *entry) (string, error) {
 	if e.id != "" {
-		text, err := g.repo.objects().blob(ctx, e.id)
+		text, err := g.repo.objects().blob(ctx, e.id, longestLink)
 		return string(text), err
 	}
 	err := g.fill(ctx, e)

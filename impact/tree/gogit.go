@@ -106,9 +106,18 @@ func (g *goGit) tree(_ context.Context, id string) ([]treeEntry, error) {
 	return parseTree(data, sha1Format)
 }
 
-func (g *goGit) blob(_ context.Context, id string) ([]byte, error) {
+func (g *goGit) blob(_ context.Context, id string, limit int64) ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if limit != unlimited { // it keeps in memory what it finds
+		size, err := g.store.EncodedObjectSize(plumbing.NewHash(id))
+		if err == nil {
+			err = sizeWithin(size, limit)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	o, err := g.store.EncodedObject(plumbing.BlobObject, plumbing.NewHash(id))
 	if err != nil {
 		return nil, err

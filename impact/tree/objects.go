@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,8 +21,34 @@ type objects interface {
 	resolve(ctx context.Context, rev string) (string, error)
 	// tree lists a tree, or the root tree of a commit.
 	tree(ctx context.Context, id string) ([]treeEntry, error)
-	blob(ctx context.Context, id string) ([]byte, error)
+	// blob gives a blob of no more than so many bytes; unlimited for any.
+	blob(ctx context.Context, id string, limit int64) ([]byte, error)
 	size(ctx context.Context, id string) (int64, error)
+}
+
+const unlimited = math.MaxInt64
+
+// longestLink is the most that is read of a symlink, in bytes; systems take some thousand.
+const longestLink = 1 << 20
+
+// sizeWithin is the error of a size beyond a limit.
+func sizeWithin(size, limit int64) error {
+	if size > limit {
+		return safefile.TooLarge(limit)
+	}
+	return nil
+}
+
+// blobWithin is the error of a blob of more than limit bytes.
+func (r *Repository) blobWithin(ctx context.Context, id string, limit int64) error {
+	if limit == unlimited {
+		return nil
+	}
+	size, err := r.objects().size(ctx, id)
+	if err != nil {
+		return err
+	}
+	return sizeWithin(size, limit)
 }
 
 // treeEntry is one line of a tree object.
@@ -52,11 +79,11 @@ func (o fallback) tree(ctx context.Context, id string) ([]treeEntry, error) {
 	return o.second.tree(ctx, id)
 }
 
-func (o fallback) blob(ctx context.Context, id string) ([]byte, error) {
-	if b, err := o.first.blob(ctx, id); err == nil {
+func (o fallback) blob(ctx context.Context, id string, limit int64) ([]byte, error) {
+	if b, err := o.first.blob(ctx, id, limit); err == nil {
 		return b, nil
 	}
-	return o.second.blob(ctx, id)
+	return o.second.blob(ctx, id, limit)
 }
 
 func (o fallback) size(ctx context.Context, id string) (int64, error) {

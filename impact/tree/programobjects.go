@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ func (p *programObjects) resolve(ctx context.Context, rev string) (string, error
 }
 
 func (p *programObjects) tree(ctx context.Context, id string) ([]treeEntry, error) {
-	kind, data, err := p.read(ctx, id)
+	kind, data, err := p.read(ctx, id, unlimited)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (p *programObjects) tree(ctx context.Context, id string) ([]treeEntry, erro
 		if !ok {
 			return nil, fmt.Errorf("commit %s: damaged", id)
 		}
-		if kind, data, err = p.read(ctx, root); err != nil {
+		if kind, data, err = p.read(ctx, root, unlimited); err != nil {
 			return nil, err
 		}
 	}
@@ -58,13 +59,13 @@ func (p *programObjects) tree(ctx context.Context, id string) ([]treeEntry, erro
 	return parseTree(data, p.format)
 }
 
-func (p *programObjects) blob(ctx context.Context, id string) ([]byte, error) {
-	_, data, err := p.read(ctx, id)
+func (p *programObjects) blob(ctx context.Context, id string, limit int64) ([]byte, error) {
+	_, data, err := p.read(ctx, id, limit)
 	return data, err
 }
 
-func (p *programObjects) read(ctx context.Context, id string) (kind string, data []byte, err error) {
-	missing := false
+func (p *programObjects) read(ctx context.Context, id string, limit int64) (kind string, data []byte, err error) {
+	missing, large := false, error(nil)
 	err = p.whole.ask(ctx, []byte(id+"\n"), func(r *bufio.Reader) error {
 		var size int64
 		kind, size, err = batchHead(r)
@@ -72,18 +73,30 @@ func (p *programObjects) read(ctx context.Context, id string) (kind string, data
 			missing = err == nil
 			return err
 		}
-		data = make([]byte, size)
-		if _, err := io.ReadFull(r, data); err != nil {
+		if large = sizeWithin(size, limit); large != nil {
+			return large // what follows is not read, so that the command is ended
+		}
+		// A damaged object may claim any size.
+		var text bytes.Buffer
+		text.Grow(int(min(size, claimed)))
+		if _, err := io.CopyN(&text, r, size); err != nil {
 			return err
 		}
+		data = text.Bytes()
 		_, err := r.Discard(1) // the line's end
 		return err
 	})
+	if large != nil {
+		err = large
+	}
 	if missing {
 		err = fmt.Errorf("object %s: %w", id, errNoObject)
 	}
 	return kind, data, err
 }
+
+// claimed is how much memory is taken on an object's word alone, in bytes.
+const claimed = 1 << 20
 
 func (p *programObjects) size(ctx context.Context, id string) (int64, error) {
 	var kind string

@@ -89,22 +89,26 @@ func (s *sparse) fill(ctx context.Context, e *entry) error {
 }
 
 // content gives the content of a file that is left out, or the text of a symlink.
-func (s *sparse) content(ctx context.Context, e *entry) ([]byte, error) {
+// The blob has no more than limit bytes.
+func (s *sparse) content(ctx context.Context, e *entry, limit int64) ([]byte, error) {
 	if e.kind.IsRegular() {
 		converts, err := s.checkout.converts(ctx, e.path)
 		if err != nil {
 			return nil, err
 		}
 		if converts {
+			if err := s.repo.blobWithin(ctx, e.id, limit); err != nil {
+				return nil, err
+			}
 			return s.checkout.convert(ctx, e.path, e.id)
 		}
 	}
-	return s.repo.objects().blob(ctx, e.id)
+	return s.repo.objects().blob(ctx, e.id, limit)
 }
 
 // open gives the content of a file that is left out, as a build context does.
 func (s *sparse) open(ctx context.Context, e *entry) (io.ReadCloser, error) {
-	data, err := s.content(ctx, e)
+	data, err := s.content(ctx, e, unlimited)
 	if err != nil {
 		return nil, err
 	}

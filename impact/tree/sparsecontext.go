@@ -190,7 +190,7 @@ func (c *sparseContext) stat(ctx context.Context, e *entry, rel string) (*types.
 		return nil, err
 	}
 	st.Mode, st.ModTime = uint32(e.mode), timeOf(string(e.digest))
-	data, err := c.disk.sparse.content(ctx, e)
+	data, err := c.disk.sparse.content(ctx, e, unlimited)
 	if st.Size = int64(len(data)); e.kind == fs.ModeSymlink {
 		st.Linkname = string(data)
 	}

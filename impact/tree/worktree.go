@@ -13,6 +13,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // Options are those of a working tree.
@@ -63,7 +64,7 @@ func (r *Repository) Worktree(ctx context.Context, opt Options) (*Worktree, erro
 	readAttributes := func(ctx context.Context, p string) ([]byte, error) {
 		text, err := w.disk.readFile(p)
 		if e := ix.find(p); missing(err) && e != nil {
-			return r.objects().blob(ctx, string(e.digest())) // as git does
+			return r.objects().blob(ctx, string(e.digest()), safefile.Text) // as git does
 		}
 		return text, err
 	}
@@ -103,7 +104,7 @@ func newWorktree(root, state string, f format, opt Options) *Worktree {
 			outside: &disk{format: f, cache: cache, large: opt.Large},
 			content: func(ctx context.Context, e *entry) ([]byte, error) {
 				if e.id != "" {
-					return d.sparse.content(ctx, e)
+					return d.sparse.content(ctx, e, safefile.Text)
 				}
 				return d.readFile(e.path)
 			},
