@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 
 	"rebuild/docker"
+	"rebuild/impact"
 )
 
 // Manifests tells whether an engine keeps images by their manifests, with what goes beside
@@ -45,6 +46,20 @@ func Capabilities(t testing.TB, e *docker.Engine) apicaps.CapSet {
 		t.Fatalf("what the engine's BuildKit understands: %v", err)
 	}
 	return caps
+}
+
+// TakesAnyName tells whether an engine builds with a file whose name is no UTF-8.
+func TakesAnyName(t testing.TB, e *docker.Engine) bool {
+	t.Helper()
+	_, err := e.Build(t.Context(), docker.Request{
+		Image:      impact.Image{Name: "names"},
+		Dockerfile: []byte("FROM scratch\nCOPY . /\n"),
+		Context:    docker.Source{FS: Files{"caf\xe9": {}}, Key: "rebuild test " + Unique()},
+	})
+	if err != nil && !strings.Contains(err.Error(), "UTF-8") {
+		t.Fatal(err)
+	}
+	return err == nil
 }
 
 // upgraded is a connection to the BuildKit inside an engine.
