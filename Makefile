@@ -44,12 +44,13 @@ release-check: ## make a release of this platform twice, and a Debian package, a
 	go -C .ci/release test -count=1 -timeout 30m -v ./...
 
 # Tests that build wait for the engine, not for a processor: six run at once.
-test: ## lint, cross builds, a release of this platform, all tests, the demo
-	@.ci/setup engine busybox base cc python task buildx nfpm
+test: ## lint, cross builds, a release of this platform, all tests, the demo, a part of engines
+	@.ci/setup engine busybox base cc python task buildx nfpm engines
 	@$(MAKE) --no-print-directory lint cross
 	go -C .ci/release test -count=1 -timeout 30m ./...
 	go test -race -p 2 -parallel 6 -timeout 60m ./...
 	@$(MAKE) --no-print-directory demo
+	@set -e; for engine in $(ENGINES); do .ci/engine-tests part $$engine; done
 
 # All checks of staticcheck, those of the form of comments on exported names too. With
 # -trimpath, vet and staticcheck take what build has compiled.
@@ -94,6 +95,11 @@ together: ## have a daemon, runs and pushes work at once, and be killed (ROUNDS,
 	@.ci/setup engine busybox
 	go test ./cmd/rebuild -v -timeout 4h -run '^TestTogether$$' -together.rounds $(ROUNDS) -soak.seed $(SEED)
 
+ENGINES ?= 28-classic 28-containerd buildkitd
+engines: ## run what an engine decides on each of ENGINES (REPOS, EDITS, SOAK, SEED)
+	@.ci/setup engine busybox buildx engines
+	@set -e; for engine in $(ENGINES); do .ci/engine-tests all $$engine; done
+
 bench: ## run the benchmarks (BENCH=pattern)
 	@.ci/setup engine busybox base buildx
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...
@@ -114,4 +120,4 @@ fuzz: ## run each fuzz test for FUZZTIME, then the program on garbled repositori
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build install demo release release-check test lint cross exactness soak together bench fuzz clean
+.PHONY: help build install demo release release-check test lint cross exactness soak together engines bench fuzz clean

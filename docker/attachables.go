@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	buildx "github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
@@ -168,7 +169,13 @@ func caches(req *Request, manifestStore bool) (from, to []client.CacheOptionsEnt
 					entry.Attrs[key] = req.path(dir)
 				}
 			}
-			list = append(list, client.CacheOptionsEntry{Type: entry.Type, Attrs: entry.Attrs})
+			// With the token of GitHub and the credentials of AWS, as buildx has them. The
+			// cache of GitHub is there for its runners alone.
+			active := buildx.CreateCaches([]*buildflags.CacheOptionsEntry{entry})
+			if len(active) == 0 {
+				warnings = append(warnings, fmt.Sprintf("%s type=%s: there is none here, so it is left out", field, entry.Type))
+			}
+			list = append(list, active...)
 		}
 		return list, nil
 	}

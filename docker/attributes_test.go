@@ -118,6 +118,9 @@ func TestContexts(t *testing.T) {
 }
 
 func TestCaches(t *testing.T) {
+	for _, name := range []string{"ACTIONS_RUNTIME_TOKEN", "ACTIONS_CACHE_URL", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_SERVICE_V2"} {
+		t.Setenv(name, "")
+	}
 	req := &Request{Root: "/root", Image: impact.Image{
 		CacheFrom: []string{"user/app:cache", "type=local,src=c", "type=gha"}, CacheTo: []string{"type=registry,ref=x", "type=inline"},
 		Args: map[string]string{"BUILDKIT_INLINE_CACHE": "0"},
@@ -126,9 +129,16 @@ func TestCaches(t *testing.T) {
 	if err != nil || len(from) != 2 || len(to) != 1 || len(warnings) != 2 || from[0].Attrs["ref"] != "user/app:cache" || !strings.HasSuffix(from[1].Attrs["src"], "c") || from[1].Attrs["src"] == "c" {
 		t.Errorf("%v %v %q %v", from, to, warnings, err)
 	}
+	// outside of GitHub's runners, and inside
 	from, to, warnings, err = caches(req, true)
-	if err != nil || len(from) != 3 || len(to) != 2 || len(warnings) != 0 {
+	if err != nil || len(from) != 2 || len(to) != 2 || len(warnings) != 1 || !strings.Contains(warnings[0], "type=gha") {
 		t.Errorf("%v %v %q %v", from, to, warnings, err)
+	}
+	t.Setenv("ACTIONS_RUNTIME_TOKEN", "word")
+	t.Setenv("ACTIONS_CACHE_URL", "http://127.0.0.1/")
+	from, _, warnings, err = caches(req, true)
+	if err != nil || len(from) != 3 || from[2].Attrs["token"] != "word" || len(warnings) != 0 {
+		t.Errorf("%v %q %v", from, warnings, err)
 	}
 	req.Image.CacheTo = []string{"dest=x"}
 	if _, _, _, err := caches(req, true); err == nil || !strings.Contains(err.Error(), "cache-to") {

@@ -52,6 +52,10 @@ type need struct {
 	what string
 }
 
+// symbolicModes came with BuildKit 0.17, as the modes of "COPY --chmod=u+x" did. Their own,
+// pb.CapFileCopyModeStringFormat, is never announced: it is defined and not registered.
+const symbolicModes = pb.CapExecValidExitCode
+
 // needs lists what an operation needs. The capabilities in a definition's own
 // metadata do not serve: those of file operations are missing there
 // (client/llb/fileop.go collects them before there are any actions), and most of
@@ -70,7 +74,7 @@ func needs(op *pb.Op) []need {
 			list = append(list, need{pb.CapFileCopyIncludeExcludePatterns, "COPY --parents"})
 		}
 		if cp.ModeStr != "" {
-			list = append(list, need{pb.CapFileCopyModeStringFormat, "--chmod with a symbolic mode"})
+			list = append(list, need{symbolicModes, "--chmod with a symbolic mode"})
 		}
 	}
 	if exec := op.GetExec(); exec != nil {

@@ -250,9 +250,9 @@ func (e *Engine) Images(ctx context.Context) (Images, error) {
 	if err := e.meet(ctx); err != nil {
 		return Images{}, e.failed(ctx, "list images", err)
 	}
-	list, err := answered(ctx, &e.silence, func(ctx context.Context) ([]image.Summary, error) { return e.api.ImageList(ctx, image.ListOptions{}) })
+	list, err := e.list(ctx)
 	if err != nil {
-		return Images{}, e.failed(ctx, "list images", whole(err))
+		return Images{}, e.failed(ctx, "list images", err)
 	}
 	images := make([]Image, len(list))
 	for i, im := range list {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/solver/errdefs"
+
+	"rebuild/impact"
 )
 
 // BuildFailure says why an image could not be built, and where.
@@ -55,6 +57,10 @@ func (c *Canceled) Unwrap() error { return c.Cause }
 // build failed for no visible reason.
 const pingTimeout = 2 * time.Second
 
+// noUTF8 is what the engine 28.5 says of such a name, and 20.10 takes: dockerd lacks the codec with which buildkitd reads names
+// (buildkit/util/grpcutil/encoding/proto).
+const noUTF8 = "string field contains invalid UTF-8"
+
 // explain types the error of a build.
 func (b *build) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -80,6 +86,12 @@ func (b *build) explain(ctx context.Context, err error) error {
 	var unkept *Unkept
 	if errors.As(err, &unkept) {
 		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: unkept}
+	}
+	if strings.Contains(err.Error(), noUTF8) {
+		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: &impact.Fault{
+			Cause: "a file of its context has a name that is no UTF-8, which this engine does not take",
+			Hint:  "find . | grep -axv '.*' shows such names: rename them, or leave them out by the .dockerignore",
+		}}
 	}
 	steps := b.steps.Steps()
 	step, broke := failedStep(steps)

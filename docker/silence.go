@@ -80,6 +80,13 @@ func (s *silence) within(ctx context.Context, open func() (net.Conn, error)) (ne
 	return nil, s.err()
 }
 
+// hasMet tells whether the engine has answered as one.
+func (s *silence) hasMet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.met
+}
+
 // meet waits for the engine's first answer, once: each question would wait anew, and the
 // client asks for the version of the API before each. Who asks again soon after it was given
 // up is told at once. Any other trouble is told by the question that follows.

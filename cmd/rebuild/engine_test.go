@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/apicaps"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rebuild/cmd/rebuild/session"
@@ -31,7 +34,7 @@ func engineStories(t *testing.T, dir string) {
 		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
-		Condition:           condition,
+		Condition:           engineCondition(t, e),
 		Setup: func(env *testscript.Env) error {
 			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
 			env.Setenv("OS", base)
@@ -58,6 +61,27 @@ func engineStories(t *testing.T, dir string) {
 			"isolated": func(ts *testscript.TestScript, neg bool, _ []string) { leftIsolated(ts, e, neg) },
 		},
 	})
+}
+
+// engineCondition also knows, by what the engine says: [manifests]: its store keeps images by
+// their manifests; [limits], [resources]: it sets limits of a step, and bounds what a step
+// uses; [any-name]: it takes a file whose name is no UTF-8.
+func engineCondition(t *testing.T, e *docker.Engine) func(string) (bool, error) {
+	capable := func(id apicaps.CapID) func() bool {
+		return sync.OnceValue(func() bool { caps := enginetest.Capabilities(t, e); return caps.Supports(id) == nil })
+	}
+	known := map[string]func() bool{
+		"manifests": sync.OnceValue(func() bool { return enginetest.Manifests(t, e) }),
+		"limits":    capable(pb.CapExecMetaUlimit),
+		"resources": capable(pb.CapExecMetaLinuxResources),
+		"any-name":  sync.OnceValue(func() bool { return enginetest.TakesAnyName(t, e) }),
+	}
+	return func(name string) (bool, error) {
+		if holds, ok := known[name]; ok {
+			return holds(), nil
+		}
+		return condition(name)
+	}
 }
 
 func removeTags(t *testing.T, e *docker.Engine, prefix string) {

@@ -24,10 +24,13 @@ func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
 
 func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
 
+// notUTF8 is a word of Latin-1.
+const notUTF8 = "caf\xe9"
+
 // oddNames are file names that tools stumble over.
 var oddNames = []string{
 	"a.txt", "b.txt", "A.txt", "with space.txt", "ü.txt", ".hidden", "x+y.md", "README.md", "日本.md",
-	strings.Repeat("long-", 40) + ".txt", "-dash", "[b].txt", "a,b.txt", "quote'd", "caf\xe9.txt", "tab\there.txt", "line\nbreak.txt",
+	strings.Repeat("long-", 40) + ".txt", "-dash", "[b].txt", "a,b.txt", "quote'd", notUTF8 + ".txt", "tab\there.txt", "line\nbreak.txt",
 }
 
 // spoken are names that a Dockerfile can say: its parser takes UTF-8 alone, and BuildKit's

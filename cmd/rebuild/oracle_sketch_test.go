@@ -103,6 +103,7 @@ type checkout struct {
 	os          int
 	engine      *docker.Engine
 	busybox     string
+	replace     *strings.Replacer // see fill
 }
 
 func newCheckout(t testing.TB, e *docker.Engine, busybox, dir, prefix string) *checkout {
@@ -111,14 +112,20 @@ func newCheckout(t testing.TB, e *docker.Engine, busybox, dir, prefix string) *c
 		t.Fatal(err)
 	}
 	git(t, dir, "init", "-q")
-	return &checkout{dir: dir, prefix: prefix, on: map[string]sketchFile{}, os: -1, engine: e, busybox: busybox}
+	c := &checkout{dir: dir, prefix: prefix, on: map[string]sketchFile{}, os: -1, engine: e, busybox: busybox}
+	words := []string{"$OS", c.osRef(), "$P", prefix}
+	if !enginetest.TakesAnyName(t, e) {
+		words = append(words, notUTF8, "café")
+	}
+	c.replace = strings.NewReplacer(words...)
+	return c
 }
 
 func (c *checkout) osRef() string { return c.prefix + "/os:1" }
 
-func (c *checkout) fill(text string) string {
-	return strings.NewReplacer("$OS", c.osRef(), "$P", c.prefix).Replace(text)
-}
+// fill says a text, or a name, of a sketch in the checkout's words, and in UTF-8 where the
+// engine takes nothing else.
+func (c *checkout) fill(text string) string { return c.replace.Replace(text) }
 
 // write makes the disk what the sketch is, touching nothing that stays.
 func (c *checkout) write(t testing.TB, s *sketch) {
@@ -135,7 +142,10 @@ func (c *checkout) write(t testing.TB, s *sketch) {
 		}
 		git(t, c.dir, args...)
 	}
-	next := s.all()
+	next := map[string]sketchFile{}
+	for name, f := range s.all() {
+		next[c.fill(name)] = f
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.on)) {
 		now, ok := next[name]
 		if ok && now.mode.Type() == c.on[name].mode.Type() {
@@ -167,7 +177,7 @@ func (c *checkout) write(t testing.TB, s *sketch) {
 			if err := os.Remove(full); err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
-			fail(os.Symlink(f.data, full))
+			fail(os.Symlink(c.fill(f.data), full))
 		default:
 			if !ok || was.data != f.data {
 				fail(os.WriteFile(full, []byte(c.fill(f.data)), 0o644))

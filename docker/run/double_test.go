@@ -225,12 +225,12 @@ func (d *double) step(ctx context.Context, show docker.ProgressSink, step *docke
 	d.mu.Lock()
 	made, cached := d.cache[key]
 	d.mu.Unlock()
+	tell() // as BuildKit announces it before it asks its cache
 	if cached {
 		step.Cached, step.Completed = true, time.Now()
 		tell()
 		return made, nil
 	}
-	tell()
 	for _, word := range words[2:] {
 		took, err := time.ParseDuration(word)
 		if err != nil {

@@ -17,8 +17,9 @@ import (
 // What it is given no longer changes.
 type imageBuild struct {
 	of        *Run
-	job       Job // of which it is a part
-	steps     *docker.StepLog
+	job       Job               // of which it is a part
+	steps     *docker.StepLog   // of all tries
+	tries     []*docker.StepLog // of each; set by build
 	name      string
 	state     *impact.State
 	predicted *impact.ImagePlan
@@ -94,7 +95,9 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 	b.unplanned = b.unplannedOf(req)
 	b.given = req
 	req.Push = b.of.Push
-	shown := docker.Sinks{b.steps}
+	tried := docker.NewStepLog()
+	b.tries = append(b.tries, tried)
+	shown := docker.Sinks{b.steps, tried}
 	if b.of.Progress != nil {
 		shown = append(shown, b.of.Progress.Image(b.name))
 	}

@@ -16,11 +16,16 @@ type sweepBed struct {
 	e    *docker.Engine
 	path string // of the journal
 	req  docker.Request
+
+	drops bool // the engine drops an image by itself when another takes its name
 }
 
 func newSweepBed(t *testing.T) *sweepBed {
 	e := enginetest.WithBase(t)
-	return &sweepBed{t: t, e: e, path: filepath.Join(t.TempDir(), "journal.json"), req: enginetest.Request(t, "swept", "", nil)}
+	return &sweepBed{
+		t: t, e: e, path: filepath.Join(t.TempDir(), "journal.json"), req: enginetest.Request(t, "swept", "", nil),
+		drops: enginetest.Manifests(t, e),
+	}
 }
 
 // open is the journal as the next process finds it.
@@ -61,14 +66,19 @@ func (b *sweepBed) run(j *run.Journal) string {
 	return id
 }
 
-func (b *sweepBed) sweep(j *run.Journal, want ...string) {
+// sweep has to remove these images, where the engine has not done so itself.
+func (b *sweepBed) sweep(j *run.Journal, gone ...string) {
 	b.t.Helper()
+	want := gone
+	if b.drops {
+		want = nil
+	}
 	removed, err := j.Sweep(b.t.Context(), b.e, b.images())
 	if err != nil || !slices.Equal(removed, want) {
 		b.t.Errorf("removed %q, want %q, %v", removed, want, err)
 	}
 	now := b.images()
-	for _, id := range want {
+	for _, id := range gone {
 		if now.Has(id) {
 			b.t.Errorf("%s is still there", id)
 		}
@@ -82,13 +92,15 @@ func TestSweepRemovesWhatWasSuperseded(t *testing.T) {
 	first := b.run(b.open())
 	second := b.run(b.open())
 	third := b.run(b.open())
-	if !b.images().Untagged(foreign) || !b.images().Untagged(first) || b.images().Untagged(third) {
-		t.Fatal("the engine does not leave superseded images untagged")
+	for _, id := range []string{foreign, first} {
+		if now := b.images(); now.Untagged(id) == b.drops || now.Has(id) == b.drops {
+			t.Errorf("superseded: there %v, untagged %v; the engine drops what is superseded: %v", now.Has(id), now.Untagged(id), b.drops)
+		}
 	}
 	b.sweep(b.open(), first, second)
 	b.sweep(b.open())
-	if !b.images().Has(foreign) || !b.images().Has(third) {
-		t.Error("too much is gone")
+	if now := b.images(); now.Has(foreign) == b.drops || now.Untagged(third) || !now.Has(third) {
+		t.Error("too much is gone, or too little")
 	}
 }
 
@@ -113,6 +125,9 @@ func TestSweepLeavesWhatIsUsed(t *testing.T) {
 // A tag that an image gets after the list was made saves it.
 func TestSweepLooksAgain(t *testing.T) {
 	b := newSweepBed(t)
+	if b.drops {
+		t.Skip("the engine drops what is superseded by itself, as /info says of its store")
+	}
 	first := b.run(b.open())
 	b.run(b.open())
 	list := b.images()

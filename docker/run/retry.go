@@ -41,12 +41,15 @@ func (b *imageBuild) buildAgain(ctx context.Context) (res *docker.Result, retrie
 }
 
 // withEarlier are the steps of the last try, those executed that an earlier one executed:
-// the last found them in the cache.
+// the last found them in the cache. Each try announces its steps anew, before it knows
+// which are cached: only its own log tells what it executed.
 func (b *imageBuild) withEarlier(last []docker.Step) []docker.Step {
 	ran := map[string]docker.Step{}
-	for _, s := range b.steps.Steps() {
-		if s.Ran() {
-			ran[s.Name] = s
+	for _, try := range b.tries[:len(b.tries)-1] {
+		for _, s := range try.Steps() {
+			if s.Ran() {
+				ran[s.Name] = s
+			}
 		}
 	}
 	steps := slices.Clone(last)

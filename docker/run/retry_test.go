@@ -42,6 +42,21 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+// A step that each try finds in the cache has not run.
+func TestRetryCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, "app", "RUN a 1s")
+		b.bring()
+		b.files["app"] = "RUN a 1s\nENV x"
+		b.double.exports["app"] = []error{registryAway("app", false)}
+		report := b.bring()
+		b.expect("app built")
+		if o := report.Outcome("app"); len(o.Retries) != 1 || o.Ran != 0 || len(report.Audit.Misses) > 0 {
+			t.Errorf("%+v %+v", o, report.Audit)
+		}
+	})
+}
+
 func TestRetryEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		err    error

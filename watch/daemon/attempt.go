@@ -54,7 +54,8 @@ func (l *loop) adopt(ctx context.Context, a *attempt) {
 	l.planning, l.outdated = false, false
 	l.watch(a)
 	l.dirty = l.dirty || a.Unsettled
-	// An outdated one does not know what the run built; another planning follows.
+	// An outdated one does not know what the run built, or what a pause was for; another
+	// planning follows.
 	if ctx.Err() != nil || a.Unsettled || outdated {
 		a.release()
 		return

@@ -33,7 +33,7 @@ type loop struct {
 	// What is to be done.
 	dirty    bool // something may have changed since the newest planning began
 	planning bool
-	outdated bool // a run ended since the planning began
+	outdated bool // since the planning began, a run ended, or the daemon went on after a pause
 	paused   bool
 	ready    bool     // there was a plan
 	read     []string // the folders that plannings read
@@ -219,6 +219,9 @@ func (l *loop) pause(on bool) {
 	if on {
 		l.Events(Paused{})
 	} else {
+		// A planning takes seconds where the engine is slow to list its images. What it
+		// saw during a pause, or before, may be gone.
+		l.outdated = l.outdated || l.planning
 		l.Events(Resumed{})
 	}
 }

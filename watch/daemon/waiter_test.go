@@ -140,6 +140,30 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// What was there and gone again during a pause is not built, however long a planning takes
+// that saw it.
+func TestPauseDuringPlanning(t *testing.T) {
+	story(t, three(), func(t *testing.T, w *world) {
+		r := start(w)
+		r.settle()
+		r.built("base app side")
+		w.set(func() { w.planTime = 2 * time.Second })
+		r.write("side/f", "two")
+		r.after(500 * time.Millisecond)
+		if err := r.client.Pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.write("side/f", "one")
+		if err := r.client.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+		r.built("")
+		r.shows("up to date; base up to date; app up to date; side up to date")
+		r.end()
+	})
+}
+
 // Who waits hears that the daemon was stopped, also when it was before.
 func TestWaitAndStop(t *testing.T) {
 	story(t, three(), func(t *testing.T, w *world) {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -154,7 +155,8 @@ func (iso *isolated) clear(ctx context.Context) error {
 	}
 	for _, ref := range images.Refs() {
 		if strings.HasPrefix(ref, iso.prefix) {
-			if removeErr := iso.engine.Remove(ctx, ref); removeErr != nil && err == nil {
+			// A store of manifests lists an image by its digest, too, until its last tag is gone.
+			if removeErr := iso.engine.Remove(ctx, ref); removeErr != nil && !errors.Is(removeErr, docker.ErrNoImage) && err == nil {
 				err = removeErr
 			}
 		}

@@ -1,0 +1,33 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+)
+
+// listTries is how often an engine is asked for its list of images. Most lists are right at
+// the second try, also while other programs build and remove images all the time.
+const listTries = 10
+
+// list asks the engine for its images. While an image is removed, or replaced by another of
+// its name, the containerd store of 28.5 has its name and lacks its content: the whole list
+// is then "content digest sha256:...: not found", as is that of docker image ls.
+func (e *Engine) list(ctx context.Context) ([]image.Summary, error) {
+	var err error
+	for range listTries {
+		var list []image.Summary
+		list, err = answered(ctx, &e.silence, func(ctx context.Context) ([]image.Summary, error) { return e.api.ImageList(ctx, image.ListOptions{}) })
+		switch {
+		case err == nil:
+			return list, nil
+		case !cerrdefs.IsNotFound(err):
+			return nil, err
+		case !e.silence.hasMet():
+			return nil, whole(err)
+		}
+	}
+	return nil, fmt.Errorf("its store changes while it lists it: %v", err)
+}
