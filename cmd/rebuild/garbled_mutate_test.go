@@ -413,8 +413,14 @@ func (m *mutator) treeEntry(tree []byte) []byte {
 	var entries [][]byte
 	for rest := tree; len(rest) > 0; {
 		n := bytes.IndexByte(rest, 0) + 21
+		if n == 20 || n > len(rest) {
+			break // it is garbled already
+		}
 		entries = append(entries, rest[:n])
 		rest = rest[n:]
+	}
+	if len(entries) == 0 {
+		return m.text(tree)
 	}
 	i, j := m.r.IntN(len(entries)), m.r.IntN(len(entries))
 	entry := entries[i]
