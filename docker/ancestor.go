@@ -87,7 +87,7 @@ func (a *ancestry) add(ctx context.Context, req *Request, res *gateway.Result) e
 		}
 	}
 	for _, ref := range append(slices.Clone(req.Image.Refs), ancestorRef(req.Image.Name)) {
-		name, err := normalized(ref)
+		name, err := NormalRef(ref)
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (a *ancestor) on(want *ocispecs.Platform) (*ancestorPlatform, error) {
 
 // resolve is a reference's image with its config, if it is one of the repository.
 func (a *ancestry) resolve(ref string, opt sourceresolver.Opt) (name string, dgst digest.Digest, config []byte, ok bool, err error) {
-	name, err = normalized(ref)
+	name, err = NormalRef(ref)
 	if err != nil || a == nil || a.images[name] == nil {
 		return "", "", nil, false, nil
 	}
@@ -191,14 +191,6 @@ func (a *ancestry) inPlace(def *pb.Definition) (*pb.Definition, error) {
 		}
 		return false, nil, nil
 	})
-}
-
-func normalized(ref string) (string, error) {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return "", err
-	}
-	return reference.TagNameOnly(named).String(), nil
 }
 
 // ancestorClient is what the frontend makes an ancestor's definition with: it has the

@@ -131,15 +131,21 @@ func unsupported(def *pb.Definition, caps apicaps.CapSet) (*Unsupported, error) 
 				continue
 			}
 			found := &Unsupported{What: n.what}
-			dgst := digest.FromBytes(dt).String()
-			if meta := def.Metadata[dgst]; meta != nil {
-				found.Step = meta.Description["llb.customname"]
-			}
-			if def.Source != nil {
-				found.Line = firstLine(def.Source.Locations[dgst])
-			}
+			found.Step, found.Line = placeOf(def, dt)
 			return found, nil
 		}
 	}
 	return nil, nil
+}
+
+// placeOf is an operation's name, and its line in the Dockerfile; 0 when it is of none.
+func placeOf(def *pb.Definition, operation []byte) (step string, line int) {
+	dgst := digest.FromBytes(operation).String()
+	if meta := def.Metadata[dgst]; meta != nil {
+		step = meta.Description["llb.customname"]
+	}
+	if def.Source != nil {
+		line = firstLine(def.Source.Locations[dgst])
+	}
+	return step, line
 }

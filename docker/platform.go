@@ -9,7 +9,6 @@ import (
 	"github.com/containerd/platforms"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
-	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -79,13 +78,7 @@ func unrunnable(def *pb.Definition, runs []ocispecs.Platform) (*Unrunnable, erro
 		}
 		slices.Sort(found.Runs)
 		found.Runs = slices.Compact(found.Runs)
-		dgst := digest.FromBytes(dt).String()
-		if meta := def.Metadata[dgst]; meta != nil {
-			found.Step = meta.Description["llb.customname"]
-		}
-		if def.Source != nil {
-			found.Line = firstLine(def.Source.Locations[dgst])
-		}
+		found.Step, found.Line = placeOf(def, dt)
 		return found, nil
 	}
 	return nil, nil
