@@ -13,7 +13,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build bin/rebuild, and the guard of its hook
 	@.ci/compile build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
@@ -100,6 +100,10 @@ engines: ## run what an engine decides on each of ENGINES (REPOS, EDITS, SOAK, S
 	@.ci/setup engine busybox buildx engines
 	@set -e; for engine in $(ENGINES); do .ci/engine-tests all $$engine; done
 
+engine-29: ## the same on a Docker 29, which is built (minutes, the first time)
+	@.ci/setup busybox buildx engine-29
+	@.ci/engine-tests all 29-containerd
+
 bench: ## run the benchmarks (BENCH=pattern)
 	@.ci/setup engine busybox base buildx
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 30m ./...
@@ -120,4 +124,4 @@ fuzz: ## run each fuzz test for FUZZTIME, then the program on garbled repositori
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build install demo release release-check test lint cross exactness soak together engines bench fuzz clean
+.PHONY: help build install demo release release-check test lint cross exactness soak together engines engine-29 bench fuzz clean

@@ -13,8 +13,9 @@ import (
 	"rebuild/impact"
 )
 
-// Base is the image that WithBase makes.
-const Base = "rebuild.test/docker-base:1"
+// Base is the image that WithBase makes. Tests of several packages share an engine, and each
+// removes its own.
+var Base = "rebuild.test/docker-base:" + Unique()
 
 // WithBase gives the engine (see Connect) when it has a Busybox under Base.
 func WithBase(t testing.TB) *docker.Engine {
