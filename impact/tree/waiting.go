@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"rebuild/impact"
 	"rebuild/impact/safefile"
@@ -21,14 +22,46 @@ func GitWouldWait(dir string) error { return waiting(gitAbove(dir)) }
 
 // waiting is the fault of a repository that came as an archive of which one of git's own files
 // is a FIFO, a socket or a device: git would wait for whoever writes to it, or read on without
-// end. A .git that is no folder tells nothing here.
+// end. A .git may be a file that names the folder, as that of a submodule or of a linked
+// working tree is (gitrepository-layout).
 func waiting(dotGit string) error {
-	if fi, err := os.Stat(dotGit); err != nil || !fi.IsDir() {
+	fi, err := os.Stat(dotGit)
+	switch {
+	case err != nil:
+		return nil
+	case fi.Mode().IsRegular():
+		if dotGit = named(dotGit, "gitdir: "); dotGit == "" {
+			return nil
+		}
+	case !fi.IsDir():
 		return nil
 	}
+	if err := waitingIn(dotGit); err != nil {
+		return err
+	}
+	if common := named(filepath.Join(dotGit, "commondir"), ""); common != "" {
+		return waitingIn(common)
+	}
+	return nil
+}
+
+// named is the folder that one of git's files names after a prefix, "" when it names none.
+func named(file, prefix string) string {
+	text, err := safefile.Read(file, safefile.Text)
+	path, ok := strings.CutPrefix(strings.TrimRight(string(text), "\r\n"), prefix)
+	if err != nil || !ok || path == "" {
+		return ""
+	}
+	if path = filepath.FromSlash(path); !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(file), path)
+	}
+	return path
+}
+
+func waitingIn(gitDir string) error {
 	none, err := os.Stat(os.DevNull)
 	for _, name := range readByGit {
-		file := filepath.Join(dotGit, filepath.FromSlash(name))
+		file := filepath.Join(gitDir, filepath.FromSlash(name))
 		fi, failed := os.Stat(file)
 		if failed != nil || fi.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 || err == nil && os.SameFile(fi, none) {
 			continue
