@@ -98,13 +98,20 @@ func (r *requests) request(ctx context.Context, name string) (docker.Request, er
 // ancestors are the images that an image is built on, each after its own ancestors.
 func (r *requests) ancestors(name string) []string {
 	var list []string
-	for _, parent := range r.states.States[name].Parents {
-		for _, a := range append(r.ancestors(parent.Image), parent.Image) {
-			if !slices.Contains(list, a) {
-				list = append(list, a)
+	var visit func(name string)
+	visit = func(name string) {
+		state := r.states.States[name]
+		if state == nil {
+			return
+		}
+		for _, parent := range state.Parents {
+			if !slices.Contains(list, parent.Image) {
+				visit(parent.Image)
+				list = append(list, parent.Image)
 			}
 		}
 	}
+	visit(name)
 	return list
 }
 
