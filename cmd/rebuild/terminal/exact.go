@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"unicode/utf8"
 )
@@ -84,8 +85,23 @@ func exact(v reflect.Value) reflect.Value {
 	return out
 }
 
-// unspokenJSON takes commands to a CI system out of JSON, which stays the same: a "#" is
-// in a string.
+// unspokenJSON takes commands to a CI system and to a terminal out of JSON, which stays the
+// same: a "#" is in a string, and so are the controls that encoding/json writes as they are
+// (DEL, and the second set, where CSI is one character).
 func unspokenJSON(text []byte) []byte {
-	return bytes.ReplaceAll(text, []byte("##"), []byte(`\u0023#`))
+	text = bytes.ReplaceAll(text, []byte("##"), []byte(`\u0023#`))
+	if !bytes.ContainsFunc(text, isLateControl) {
+		return text
+	}
+	var out bytes.Buffer
+	for _, r := range string(text) { // encoding/json writes UTF-8 alone
+		if isLateControl(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
 }
+
+func isLateControl(r rune) bool { return r >= 0x7f && r <= 0x9f }
