@@ -46,8 +46,7 @@ func listCommand(p *terminal.Printer) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = p.Out.Write(text)
-			return err
+			return p.JSONText(text)
 		}
 		var apart []listedImage
 		if len(args) == 0 {

@@ -159,6 +159,15 @@ func (p *Printer) encode(v any, indent string) error {
 	return nil
 }
 
+// JSONText writes JSON as the whole answer, with all values that it holds: it is to be built
+// with.
+func (p *Printer) JSONText(text []byte) error {
+	if _, err := p.Out.Write(unspokenJSON(text)); err != nil {
+		return fmt.Errorf("cannot print the answer: %w", err)
+	}
+	return nil
+}
+
 // JSONLines writes lines of JSON to stdout, each given with one call.
 func (p *Printer) JSONLines() io.Writer {
 	return &lineWriter{func(line string) string { return string(unspokenJSON(withheldJSON([]byte(line), p.withheld))) }, p.Out}
