@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
@@ -379,7 +380,9 @@ func (m *mutator) object(t *testing.T) {
 // commit or a tag that git itself would not make. Main stands there.
 func (m *mutator) craft(t *testing.T) {
 	read := func(what string) []byte {
-		out, err := exec.Command("git", "-C", m.dir, "cat-file", what, "HEAD^{"+what+"}").Output()
+		ctx, cancel := context.WithTimeout(t.Context(), garbledTime) // HEAD may be a FIFO by now
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "git", "-C", m.dir, "cat-file", what, "HEAD^{"+what+"}").Output()
 		if err != nil {
 			return nil // what was garbled before
 		}

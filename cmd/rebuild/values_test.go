@@ -18,7 +18,7 @@ import (
 func TestValuesAreWordedOnce(t *testing.T) {
 	worded := map[string][]string{
 		"Old": {"argText", "configText", "reasonsText"}, "New": {"argText", "configText", "reasonsText"},
-		"BuildArgs": {"query"}, "buildArgs": {"query", "images"}, "Vars": {"query"}, "vars": {"query", "images"}, "Set": {"images"},
+		"BuildArgs": {"query"}, "buildArgs": {"query", "images"}, "Vars": {"query"}, "vars": {"query", "images"}, "Set": {"query", "images"},
 	}
 	files, err := filepath.Glob("*.go")
 	if err != nil {

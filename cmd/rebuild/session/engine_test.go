@@ -50,7 +50,7 @@ func TestExternalWaiting(t *testing.T) {
 	if err := errors.Join(records.PutBase(ref, now), records.PutBase(ref, before)); err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{records: records, holds: &answer{done: make(chan struct{})}, bases: map[string]impact.Base{}}
+	e := &engine{conn: &docker.Engine{}, records: records, holds: &answer{done: make(chan struct{})}, bases: map[string]impact.Base{}}
 	external := e.external(true)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
