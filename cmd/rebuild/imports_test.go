@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"docker/run":                 {"docker", "docker/record", "docker/audit", "impact", "impact/safefile"},
 	"docker/enginetest":          {"docker", "impact"},
 	"cmd/rebuild-pre-push":       {"hooks", "cmd/rebuild/recording/standin"},
-	"cmd/rebuild/terminal":       {},
+	"cmd/rebuild/terminal":       {"impact/safefile"},
 
 	"cmd/rebuild/terminal/screentest": {},
 	"cmd/rebuild/recording":           {"cmd/rebuild/recording/standin", "impact", "impact/catalog", "impact/catalog/commandline", "impact/safefile"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 )
 
@@ -21,25 +22,12 @@ const (
 // fs.ErrInvalid, and so is a file of more than limit bytes. Errors are *fs.PathError and
 // hold nothing of the text.
 func Read(name string, limit int64) ([]byte, error) {
-	fi, err := os.Stat(name) // opening some devices does something
-	if err != nil {
-		return nil, err
-	}
-	if err := readable(name, fi, limit); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(name, os.O_RDONLY|nonblocking, 0)
+	f, size, err := open(name, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if fi, err = f.Stat(); err != nil { // it may be another one by now
-		return nil, err
-	}
-	if err := readable(name, fi, limit); err != nil {
-		return nil, err
-	}
-	data := make([]byte, 0, fi.Size()+1) // one more, so that the end is seen at once
+	data := make([]byte, 0, size+1) // one more, so that the end is seen at once
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
@@ -55,6 +43,34 @@ func Read(name string, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// Follow opens a regular file, of any size, that somebody may still write to; errors are as
+// those of Read. The caller closes it.
+func Follow(name string) (*os.File, error) {
+	f, _, err := open(name, math.MaxInt64)
+	return f, err
+}
+
+func open(name string, limit int64) (f *os.File, size int64, err error) {
+	fi, err := os.Stat(name) // opening some devices does something
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := readable(name, fi, limit); err != nil {
+		return nil, 0, err
+	}
+	if f, err = os.OpenFile(name, os.O_RDONLY|nonblocking, 0); err != nil {
+		return nil, 0, err
+	}
+	if fi, err = f.Stat(); err == nil { // it may be another one by now
+		err = readable(name, fi, limit)
+	}
+	if err != nil {
+		_ = f.Close() // the error that led here counts
+		return nil, 0, err
+	}
+	return f, fi.Size(), nil
 }
 
 func readable(name string, fi fs.FileInfo, limit int64) error {

@@ -55,6 +55,9 @@ func Lock(ctx context.Context, path string, wait bool, onWait func(Holder)) (rel
 	if err := safefile.Folder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() { // opening it may never end
+		return nil, &impact.Fault{Path: path, Cause: "it cannot be locked: " + safefile.NotRegular(fi.Mode()).Error(), Hint: "rm " + impact.ShellWord(path)}
+	}
 	lock := flock.New(path, flock.SetPermissions(safefile.FileMode))
 	got, err := lock.TryLock()
 	if err == nil && !got {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"rebuild/impact/safefile"
 )
 
 // followPoll is how soon an addition to a log is printed.
@@ -16,7 +18,7 @@ const followPoll = 100 * time.Millisecond
 // Follow writes a file's lines, each with one call, and with goOn those that are added,
 // also when another file takes its place, until ctx ends.
 func Follow(ctx context.Context, path string, out io.Writer, goOn bool) error {
-	f, err := os.Open(path)
+	f, err := safefile.Follow(path)
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func replaced(f *os.File, path string) *os.File {
 	if err != nil || os.SameFile(was, now) && now.Size() >= at {
 		return nil
 	}
-	next, err := os.Open(path)
+	next, err := safefile.Follow(path)
 	if err != nil {
 		return nil
 	}
