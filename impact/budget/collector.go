@@ -7,8 +7,13 @@ import (
 	"sync"
 )
 
-// garbage is how many bytes are filled between two collections of a watched evaluation.
-const garbage = 32 << 20
+// How many bytes are filled between two collections of a watched evaluation: what Go's
+// pacer would allow, within bounds. With less the collecting alone costs the time that a
+// definition has; with more it could not have the memory.
+const (
+	leastGarbage = 8 << 20
+	mostGarbage  = 32 << 20
+)
 
 // A fill is sudden when so many bytes come between two looks, in pieces of so many. What
 // interprets a text makes small ones, also on a machine that is slow to look.
@@ -40,7 +45,7 @@ func (c *collector) hold() {
 	if c.held++; c.held == 1 {
 		c.percent, c.limit = debug.SetGCPercent(-1), debug.SetMemoryLimit(math.MaxInt64)
 		c.last = filled()
-		c.next = c.last.bytes + garbage
+		c.next = c.last.bytes + c.garbage()
 	}
 }
 
@@ -62,8 +67,17 @@ func (c *collector) look() {
 	c.last = at
 	if at.bytes >= c.next && !sudden {
 		runtime.GC()
-		c.next = at.bytes + garbage
+		c.next = at.bytes + c.garbage()
 	}
+}
+
+// garbage is how much may come before the next collection.
+func (c *collector) garbage() uint64 {
+	live, ok := measured("/gc/heap/live:bytes")
+	if !ok || c.percent < 0 { // GOGC=off: somebody else sees to it
+		return mostGarbage
+	}
+	return min(max(live[0]*uint64(c.percent)/100, leastGarbage), mostGarbage)
 }
 
 // fills is how much memory was asked for up to a moment, or between two.
