@@ -59,14 +59,24 @@ func named(file, prefix string) string {
 }
 
 func waitingIn(gitDir string) error {
-	none, err := os.Stat(os.DevNull)
+	none, _ := os.Stat(os.DevNull) // which is no fault: nothing is in it
 	for _, name := range readByGit {
 		file := filepath.Join(gitDir, filepath.FromSlash(name))
-		fi, failed := os.Stat(file)
-		if failed != nil || fi.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 || err == nil && os.SameFile(fi, none) {
+		fi, err := os.Stat(file)
+		if err != nil || none != nil && os.SameFile(fi, none) {
 			continue
 		}
-		return &impact.Fault{Path: file, Cause: "git cannot read it: " + safefile.NotRegular(fi.Mode()).Error(), Hint: "rm " + impact.ShellWord(file)}
+		if err := endless(file, fi); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// endless is the fault of a file that git reads, and that has no end.
+func endless(file string, fi fs.FileInfo) error {
+	if fi.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 {
+		return nil
+	}
+	return &impact.Fault{Path: file, Cause: "git cannot read it: " + safefile.NotRegular(fi.Mode()).Error(), Hint: "rm " + impact.ShellWord(file)}
 }
