@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"rebuild/cmd/rebuild/session"
 	"rebuild/cmd/rebuild/terminal"
@@ -165,6 +166,10 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*se
 			p.Plan.Images[i].Err = nil
 		}
 	}
+	// A build that begins within a tick of the clock of files after an edit may have read what
+	// was there before, so that it leaves no record.
+	tick := time.NewTimer(20 * time.Millisecond)
+	<-tick.C
 	report, err := s.Run(ctx, p, session.Shown{})
 	return p, report, err
 }
