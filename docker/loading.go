@@ -114,14 +114,19 @@ const loadingStep = "loading into the engine"
 // finish waits until the engine has the image; unless the build succeeded, until it has
 // given up.
 func (l *loading) finish(built bool) (id string, err error) {
-	if l == nil || !l.begun.Load() {
+	if l == nil {
 		return "", nil
 	}
-	if !built {
+	defer l.stop()
+	switch {
+	case !l.begun.Load() && built: // the engine would be asked for what it had before
+		return "", errors.New("the builder gave no image to load")
+	case !l.begun.Load():
+		return "", nil
+	case !built:
 		l.stop()
 	}
 	r := <-l.result
-	l.stop()
 	return r.id, r.err
 }
 
