@@ -10,7 +10,9 @@ type Task struct {
 	Name    string
 	Parents []string // tasks that must be done first; names that are no task count as done
 	Phase   int
-	Cost    float64 // seconds, estimated
+	Cost    float64  // seconds, estimated
+	Places  []string // that can do it, the best ones only; nil: each can
+	Travels bool     // what it makes is in a registry as well, from where every place takes it
 }
 
 // Schedule says which image to start next. A task is ready as soon as all its
@@ -75,39 +77,6 @@ func (s *Schedule) Done(name string) {
 		if t.waiting--; t.waiting == 0 {
 			heap.Push(&s.ready, t)
 		}
-	}
-}
-
-// Makespan is how long a run of the tasks takes on so many slots, in seconds, if
-// each costs what is estimated.
-func Makespan(tasks []Task, slots int) float64 {
-	s := NewSchedule(tasks)
-	type running struct {
-		name string
-		end  float64
-	}
-	var now float64
-	var active []running
-	for {
-		for len(active) < max(slots, 1) {
-			name, ok := s.Next()
-			if !ok {
-				break
-			}
-			active = append(active, running{name, now + s.tasks[name].Cost})
-		}
-		if len(active) == 0 {
-			return now
-		}
-		first := 0
-		for i := range active {
-			if active[i].end < active[first].end {
-				first = i
-			}
-		}
-		now = active[first].end
-		s.Done(active[first].name)
-		active = slices.Delete(active, first, first+1)
 	}
 }
 

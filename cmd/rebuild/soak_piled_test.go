@@ -110,6 +110,9 @@ func (s *soak) piledUp(t *testing.T, st daemon.Status) {
 		t.Errorf("%d KiB are resident, %d at first", now.memory, s.first.memory)
 	}
 	t.Logf("settled after %d edits: %+v, %d images, %s", s.edits, now, len(st.Images), st.State)
+	if s.tick != nil && now.goroutines > s.first.goroutines {
+		t.Logf("its goroutines:\n%s", s.daemon.goroutines(t))
+	}
 }
 
 func (d *soakDaemon) openFiles() string {
