@@ -50,6 +50,16 @@ func (b *build) ancestors(ctx context.Context, c gateway.Client) (*ancestry, err
 	found := &ancestry{images: map[string]*ancestor{}, results: map[digest.Digest]*ancestorPlatform{}}
 	for i := range b.req.Ancestors {
 		req := &b.req.Ancestors[i]
+		if req.Taken != "" {
+			err := found.take(ctx, c, req)
+			if err == nil {
+				continue
+			}
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			b.warnings = append(b.warnings, fmt.Sprintf("%s is made again, as it could not be taken from %s: %v", req.Image.Name, req.Taken, err))
+		}
 		res, err := llb.Build(ctx, &ancestorClient{Client: c, attrs: b.ancestorAttrs[i], of: req, build: b, ancestry: found})
 		if err != nil {
 			return nil, fmt.Errorf("%s, which it is built on: %w", req.Image.Name, err)
@@ -86,6 +96,11 @@ func (a *ancestry) add(ctx context.Context, req *Request, res *gateway.Result) e
 			return err
 		}
 	}
+	return a.named(req, image)
+}
+
+// named notes an ancestor under all of its references.
+func (a *ancestry) named(req *Request, image *ancestor) error {
 	for _, ref := range append(slices.Clone(req.Image.Refs), ancestorRef(req.Image.Name)) {
 		name, err := NormalRef(ref)
 		if err != nil {

@@ -27,6 +27,7 @@ import (
 // build is one image's build while it runs.
 type build struct {
 	engine        *Engine
+	at            endpoint // where it is built
 	link          *link
 	req           *Request
 	steps         *StepLog
@@ -46,7 +47,7 @@ type build struct {
 // *Unreachable, or says what is wrong with the request.
 func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) {
 	begun := time.Now()
-	b := &build{engine: e, req: &req, steps: NewStepLog(), configs: map[string][]byte{}}
+	b := &build{engine: e, at: e.builderAt(req.Builder), req: &req, steps: NewStepLog(), configs: map[string][]byte{}}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			err = b.canceled(ctx)
@@ -67,7 +68,7 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 			b.warnings = append(b.warnings, fmt.Sprintf("log of %s: %v", req.Image.Name, closeErr))
 		}
 	}()
-	if b.link, err = e.dialBuildKit(ctx); err != nil {
+	if b.link, err = e.dialBuildKit(ctx, b.at); err != nil {
 		return nil, err
 	}
 	defer b.link.Close()
@@ -96,6 +97,9 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 	steps := b.steps.Steps()
 	b.warnings = append(b.warnings, madeAgain(steps)...)
 	result.Steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Of != "" })
+	if req.Push && e.IsBuilder() && len(req.Refs) > 0 {
+		result.Pushed = pushedTo(req.Refs[0], resp.ExporterResponse[exptypes.ExporterImageDigestKey])
+	}
 	result.Warnings, result.Duration = b.warnings, time.Since(begun)
 	result.CopiesLink = b.copiesLink
 	return result, nil
@@ -163,7 +167,7 @@ func (b *build) attrs(ctx context.Context, req *Request) (map[string]string, err
 // addProxies passes the docker command's proxy settings on, as it does. They are
 // not part of any layer's key.
 func (b *build) addProxies(req *Request, attrs map[string]string) {
-	for name, value := range b.engine.config.ParseProxyConfig(b.engine.Host(), nil) {
+	for name, value := range b.engine.config.ParseProxyConfig(b.at.host, nil) {
 		given := false
 		for arg := range req.Image.Args {
 			given = given || strings.EqualFold(arg, name)
@@ -180,7 +184,7 @@ func (b *build) hostGateway(ctx context.Context) (string, error) {
 	workers, err := b.link.ListWorkers(ctx)
 	if err != nil {
 		if lost := b.link.whyLost(); lost != nil {
-			return "", b.engine.buildKit().unreachable(lost)
+			return "", b.at.unreachable(lost)
 		}
 		return "", err
 	}
@@ -210,7 +214,7 @@ func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveRes
 			return
 		case <-ctx.Done():
 		}
-		follow := b.engine.follow(b.req.ID) // an old engine tells the end only to who listens by then
+		follow := b.engine.follow(b.req.ID, b.at) // an old engine tells the end only to who listens by then
 		timer := time.NewTimer(closeAfter)
 		defer timer.Stop()
 		select {

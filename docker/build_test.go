@@ -391,7 +391,7 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("%s: %T %v", name, err, err)
 		}
 	}
-	builder, err := docker.Connect(t.Context(), docker.Options{Builder: "unix://" + path, Load: docker.NoLoad})
+	builder, err := docker.Connect(t.Context(), docker.Options{Builders: []string{"unix://" + path}, Load: docker.NoLoad})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,41 +30,50 @@ var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "kube-
 
 // builderEndpoint is where the builder is that a user names: at its address; the engine of a
 // docker context, which is a builder of that name for buildx, too; or what
-// "docker buildx create" made. from is the flag or the variable that names it.
-func builderEndpoint(asked, from string) (ep endpoint, isEngine bool, err error) {
+// "docker buildx create" made, which may have several nodes. from is the flag or the
+// variable that names it.
+func builderEndpoint(asked, from string) ([]endpoint, error) {
 	if scheme, rest, ok := strings.Cut(asked, "://"); ok {
 		if rest == "" || !slices.Contains(builderSchemes, scheme) {
-			return endpoint{}, false, &impact.Fault{
+			return nil, &impact.Fault{
 				Cause: fmt.Sprintf("%s %s: not an address (%s)", from, asked, strings.Join(builderSchemes, "://, ")+"://"),
 				Hint:  "docker buildx ls",
 			}
 		}
 		address, certs, err := splitCertificates(asked, from)
-		return endpoint{host: address, from: from, certs: certs}, false, err
+		return []endpoint{{host: address, from: from, builder: true, certs: certs}}, err
 	}
 	contexts, err := contextNames()
 	if err != nil {
-		return endpoint{}, false, err
+		return nil, err
 	}
 	if slices.Contains(contexts, asked) {
 		ep, err := contextEndpoint(asked)
-		return ep, true, err
+		return []endpoint{ep}, err
 	}
 	names, err := builderNames()
 	if err != nil {
-		return endpoint{}, false, err
+		return nil, err
 	}
 	if !slices.Contains(names, strings.ToLower(asked)) { // as buildx spells them (store.ValidateName)
-		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: no such builder%s", from, asked, spelling.DidYouMean(asked, append(names, contexts...))), Hint: "docker buildx ls"}
+		return nil, &impact.Fault{Cause: fmt.Sprintf("%s %s: no such builder%s", from, asked, spelling.DidYouMean(asked, append(names, contexts...))), Hint: "docker buildx ls"}
+	}
+	if nodes, err := builderNodes(strings.ToLower(asked), from); len(nodes) > 1 || err != nil {
+		return nodes, err
 	}
 	buildx, err := buildxCommand()
 	if err != nil {
-		return endpoint{}, false, &impact.Fault{Cause: fmt.Sprintf("%s %s: a builder is reached by its name through buildx: %v", from, asked, err), Hint: "install docker's buildx plugin, or give the builder's address"}
+		return nil, &impact.Fault{Cause: fmt.Sprintf("%s %s: a builder is reached by its name through buildx: %v", from, asked, err), Hint: "install docker's buildx plugin, or give the builder's address"}
 	}
 	command := append(buildx, "dial-stdio", "--builder", asked)
-	return endpoint{host: asked, from: from, named: true, dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return []endpoint{{host: asked, from: from, builder: true, named: true, dial: through(command)}}, nil
+}
+
+// through dials by a command whose standard input and output are the connection.
+func through(command []string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return commandconn.New(ctx, command[0], command[1:]...) // which outlives ctx
-	}}, false, nil
+	}
 }
 
 // contextNames are docker's contexts, the default one with them.

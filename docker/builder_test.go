@@ -25,7 +25,7 @@ func TestBuilder(t *testing.T) {
 	if address == "" {
 		t.Skip("REBUILD_TEST_BUILDER names no buildkitd")
 	}
-	e, err := docker.Connect(t.Context(), docker.Options{Builder: address, Load: docker.NoLoad})
+	e, err := docker.Connect(t.Context(), docker.Options{Builders: []string{address}, Load: docker.NoLoad})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestBuilder(t *testing.T) {
 		return
 	}
 	proxy := newProxy(t, socket)
-	cut, err := docker.Connect(t.Context(), docker.Options{Builder: "unix://" + proxy.path, Load: docker.NoLoad})
+	cut, err := docker.Connect(t.Context(), docker.Options{Builders: []string{"unix://" + proxy.path}, Load: docker.NoLoad})
 	if err != nil {
 		t.Fatal(err)
 	}

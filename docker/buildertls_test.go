@@ -59,7 +59,7 @@ func TestBuilderTLS(t *testing.T) {
 	address := "tcp://" + l.Addr().String()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	ask := func(certs string) error {
-		e, err := docker.Connect(t.Context(), docker.Options{Builder: address + certs, Load: docker.NoLoad})
+		e, err := docker.Connect(t.Context(), docker.Options{Builders: []string{address + certs}, Load: docker.NoLoad})
 		if err != nil {
 			return err
 		}

@@ -21,15 +21,14 @@ type link struct {
 	lost   error      // why the other side is gone
 }
 
-// dialBuildKit opens a link. An engine that is not there is found out by the
-// first call on it.
-func (e *Engine) dialBuildKit(ctx context.Context) (*link, error) {
+// dialBuildKit opens a link to the engine's BuildKit, or to a builder. One that is not
+// there is found out by the first call on it.
+func (e *Engine) dialBuildKit(ctx context.Context, ep endpoint) (*link, error) {
 	l := &link{}
 	var opts []client.ClientOpt
-	ep := e.buildKit()
 	address := ep.host
 	switch {
-	case !e.IsBuilder():
+	case !ep.builder:
 		address = ""
 		opts = append(opts,
 			client.WithContextDialer(l.watched(func(ctx context.Context) (net.Conn, error) { return e.hijack(ctx, "/grpc", "h2c", nil) })),

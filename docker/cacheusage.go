@@ -3,6 +3,8 @@ package docker
 import (
 	"context"
 	"time"
+
+	"github.com/moby/buildkit/client"
 )
 
 // CacheEntry is one result in an engine's build cache.
@@ -12,9 +14,24 @@ type CacheEntry struct {
 	Shared      bool // an image holds it too
 }
 
-// CacheUsage lists what the build cache holds.
+// CacheUsage lists what the build cache holds; of several builders, what all of theirs
+// hold.
 func (e *Engine) CacheUsage(ctx context.Context) ([]CacheEntry, error) {
-	l, err := e.dialBuildKit(ctx)
+	var entries []CacheEntry
+	for _, ep := range e.everywhere() {
+		usage, err := e.cacheUsage(ctx, ep)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range usage {
+			entries = append(entries, CacheEntry{Description: u.Description, Created: u.CreatedAt, Shared: u.Shared})
+		}
+	}
+	return entries, nil
+}
+
+func (e *Engine) cacheUsage(ctx context.Context, ep endpoint) ([]*client.UsageInfo, error) {
+	l, err := e.dialBuildKit(ctx, ep)
 	if err != nil {
 		return nil, err
 	}
@@ -23,9 +40,5 @@ func (e *Engine) CacheUsage(ctx context.Context) ([]CacheEntry, error) {
 	if err != nil {
 		return nil, e.failed(ctx, "build cache", err)
 	}
-	entries := make([]CacheEntry, len(usage))
-	for i, u := range usage {
-		entries[i] = CacheEntry{Description: u.Description, Created: u.CreatedAt, Shared: u.Shared}
-	}
-	return entries, nil
+	return usage, nil
 }

@@ -24,7 +24,7 @@ func (e *Engine) Ended(ctx context.Context, builds ...string) error {
 		all.Go(func() {
 			end, cancelled := e.cutOff.LoadAndDelete(id)
 			if !cancelled {
-				end = e.follow(id)
+				end = e.follow(id, e.everywhere()...)
 			}
 			follow := end.(*following)
 			defer follow.stop()
@@ -48,23 +48,39 @@ type following struct {
 	stop context.CancelFunc
 }
 
-// follow begins to read a build's status, over a connection of its own. It ends with the
-// build.
-func (e *Engine) follow(id string) *following {
+// follow begins to read a build's status where it is built, over a connection of its own.
+// It ends with the build.
+func (e *Engine) follow(id string, at ...endpoint) *following {
 	ctx, stop := context.WithTimeout(context.Background(), endsWithin)
 	end := make(chan struct{})
 	go func() {
 		defer close(end)
 		defer stop()
-		l, err := e.dialBuildKit(ctx)
-		if err != nil {
-			return
+		var all sync.WaitGroup
+		for _, ep := range at {
+			all.Go(func() { e.readStatus(ctx, id, ep) })
 		}
-		defer l.Close()
-		stream, err := l.ControlClient().Status(ctx, &controlapi.StatusRequest{Ref: id})
-		for err == nil {
-			_, err = stream.Recv()
-		}
+		all.Wait()
 	}()
 	return &following{end: end, stop: stop}
+}
+
+func (e *Engine) readStatus(ctx context.Context, id string, ep endpoint) {
+	l, err := e.dialBuildKit(ctx, ep)
+	if err != nil {
+		return
+	}
+	defer l.Close()
+	stream, err := l.ControlClient().Status(ctx, &controlapi.StatusRequest{Ref: id})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+}
+
+// everywhere is all that builds.
+func (e *Engine) everywhere() []endpoint {
+	if e.IsBuilder() {
+		return e.builders
+	}
+	return []endpoint{e.endpoint}
 }

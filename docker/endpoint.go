@@ -28,8 +28,10 @@ import (
 type Options struct {
 	Host    string // as DOCKER_HOST
 	Context string // as DOCKER_CONTEXT
-	Builder string // address of a buildkitd, or name of a builder, instead of an engine
-	Load    Loading
+	// Builders build instead of an engine: addresses of buildkitds, or names of builders, each
+	// of which may be several. Nil: what the docker command would use.
+	Builders []string
+	Load     Loading
 
 	// Timeout is how long the engine may take until it begins to answer; 0: AnswersWithin.
 	// A build takes as long as it takes.
@@ -44,8 +46,10 @@ type endpoint struct {
 	url  string // what stands for the host in requests; "" is host itself
 	from string // what chose it: "--host", "DOCKER_HOST", "context x", ""
 
-	named bool          // a builder of buildx, whose name is the host
-	certs *certificates // of a builder's address; nil: none
+	builder bool
+	node    string        // of a builder with several: "BUILDER/NODE"
+	named   bool          // a builder of buildx, whose name is the host
+	certs   *certificates // of a builder's address; nil: none
 }
 
 // defaultContext is the name that stands for the environment's own host.

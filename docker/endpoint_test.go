@@ -77,7 +77,7 @@ func TestEndpoint(t *testing.T) {
 			for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", builderVariable} {
 				t.Setenv(name, tt.env[name])
 			}
-			ep, _, err := chosen(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
+			eps, err := chosen(tt.opts, &configfile.ConfigFile{CurrentContext: tt.current})
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v", err)
@@ -87,8 +87,8 @@ func TestEndpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if ep.host != tt.host || ep.from != tt.from || (ep.tls != nil) != tt.tls || (ep.dial != nil) != tt.dial {
-				t.Errorf("%+v", ep)
+			if ep := eps[0]; len(eps) > 1 || ep.host != tt.host || ep.from != tt.from || (ep.tls != nil) != tt.tls || (ep.dial != nil) != tt.dial {
+				t.Errorf("%+v", eps)
 			}
 		})
 	}
@@ -137,12 +137,12 @@ func TestBuilderEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{"tcp://h:1234", "unix:///run/b.sock", "docker-container://b", "kube-pod://b"} {
-		if ep, isEngine, err := builderEndpoint(address, "--builder"); err != nil || isEngine || ep.host != address || ep.named {
-			t.Errorf("%s: %+v %v %v", address, ep, isEngine, err)
+		if eps, err := builderEndpoint(address, "--builder"); err != nil || !eps[0].builder || eps[0].host != address || eps[0].named {
+			t.Errorf("%s: %+v %v", address, eps, err)
 		}
 	}
-	if ep, isEngine, err := builderEndpoint("remote", builderVariable); err != nil || !isEngine || ep.host != "tcp://10.0.0.1:2376" {
-		t.Errorf("a docker context: %+v %v %v", ep, isEngine, err)
+	if eps, err := builderEndpoint("remote", builderVariable); err != nil || eps[0].builder || eps[0].host != "tcp://10.0.0.1:2376" {
+		t.Errorf("a docker context: %+v %v", eps, err)
 	}
 	for asked, want := range map[string]string{
 		"mybuilder": "--builder mybuilder: no such builder",
@@ -153,20 +153,66 @@ func TestBuilderEndpoint(t *testing.T) {
 		"":          "no such builder",
 		"../cloud":  "no such builder",
 	} {
-		if _, _, err := builderEndpoint(asked, "--builder"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := builderEndpoint(asked, "--builder"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", asked, err, want)
 		}
 	}
-	if ep, _, err := chosen(Options{Host: "tcp://h:1"}, &configfile.ConfigFile{}); err != nil || ep.host != "tcp://h:1" {
-		t.Errorf("a host goes first: %+v %v", ep, err)
+	if eps, err := chosen(Options{Host: "tcp://h:1"}, &configfile.ConfigFile{}); err != nil || eps[0].host != "tcp://h:1" {
+		t.Errorf("a host goes first: %+v %v", eps, err)
 	}
 	t.Setenv(builderVariable, "nosuch")
-	if _, _, err := chosen(Options{}, &configfile.ConfigFile{}); err == nil || !strings.Contains(err.Error(), "BUILDX_BUILDER nosuch: no such builder") {
+	if _, err := chosen(Options{}, &configfile.ConfigFile{}); err == nil || !strings.Contains(err.Error(), "BUILDX_BUILDER nosuch: no such builder") {
 		t.Errorf("%v", err)
 	}
 	t.Setenv("BUILDX_CONFIG", t.TempDir())
-	if _, _, err := builderEndpoint("cloud", "--builder"); err == nil {
+	if _, err := builderEndpoint("cloud", "--builder"); err == nil {
 		t.Error("a builder of another configuration is taken")
+	}
+}
+
+// Builders are named one after another, and one of buildx's has several nodes.
+func TestBuilderEndpoints(t *testing.T) {
+	configDir(t)
+	buildx := filepath.Join(config.Dir(), "buildx", "instances")
+	if err := os.MkdirAll(buildx, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, group := range map[string]string{
+		"far":    `{"Name":"far","Driver":"remote","Nodes":[{"Name":"far0","Endpoint":"tcp://h:1"},{"Name":"far1","Endpoint":"unix:///run/b.sock"}]}`,
+		"near":   `{"Name":"near","Driver":"docker-container","Nodes":[{"Name":"near0","Endpoint":"unix:///var/run/docker.sock"},{"Name":"near1","Endpoint":"remote"}]}`,
+		"pods":   `{"Name":"pods","Driver":"kubernetes","Nodes":[{"Name":"pods0","Endpoint":"kubernetes:///"},{"Name":"pods1","Endpoint":"kubernetes:///"}]}`,
+		"secure": `{"Name":"secure","Driver":"remote","Nodes":[{"Name":"s0","Endpoint":"tcp://h:1","DriverOpts":{"cacert":"/nonexistent/ca.pem"}},{"Name":"s1","Endpoint":"tcp://h:2"}]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(buildx, name), []byte(group), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := map[string]struct{ asked, want string }{ // want: names, or the error
+		"two addresses":             {"tcp://h:1 unix:///run/b.sock", "tcp://h:1 unix:///run/b.sock"},
+		"the nodes of a builder":    {"far", "far/far0 far/far1"},
+		"nodes in containers":       {"near", "near/near0 near/near1"},
+		"an address and its nodes":  {"tcp://h:2 far", "tcp://h:2 far/far0 far/far1"},
+		"an engine beside another":  {"tcp://h:1 remote", "an engine builds by itself"},
+		"one twice":                 {"tcp://h:1 tcp://h:1", "tcp://h:1: it is named twice"},
+		"a certificate of one node": {"secure", "secure/s0: stat /nonexistent/ca.pem"},
+		"one of two is not there":   {"tcp://h:1 fra", `no such builder: did you mean "far"?`},
+	}
+	for name, tt := range tests {
+		eps, err := builderEndpoints(strings.Fields(tt.asked), "--builder")
+		got := strings.Join((&Engine{builders: eps}).Builders(), " ")
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want && (err == nil || !strings.Contains(got, tt.want)) {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+	if nodes, err := builderNodes("pods", "--builder"); nodes != nil || err != nil {
+		t.Errorf("nodes that buildx alone reaches: %+v %v", nodes, err)
+	}
+	eps, err := builderEndpoints([]string{"tcp://b:1", "tcp://a:1"}, "--builder")
+	if id := (&Engine{builders: eps}).builderID(); err != nil || id != "tcp://a:1 and tcp://b:1" {
+		t.Errorf("in another order they are others: %s %v", id, err)
 	}
 }
 

@@ -53,7 +53,7 @@ type Engine struct {
 	endpoint endpoint
 	silence  silence
 	api      *client.Client // nil where there is none beside the builder
-	builder  *endpoint      // what builds instead of the engine; nil: nothing
+	builders []endpoint     // that build instead of the engine
 	config   *configfile.ConfigFile
 
 	cutOff sync.Map // Request.ID -> *following, of builds that were cut off
@@ -72,24 +72,24 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
-	ep, isEngine, err := chosen(o, cfg)
+	eps, err := chosen(o, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if isEngine {
+	if !eps[0].builder {
 		if o.Load == Load {
 			return nil, &impact.Fault{Cause: "--load is for a builder: an engine has what it builds", Hint: "leave --load out, or name a builder: docker buildx ls"}
 		}
-		return connect(ep, o, cfg)
+		return connect(eps[0], o, cfg)
 	}
 	e, err := beside(ctx, o, cfg)
 	if err != nil {
 		return nil, err
 	}
 	if e == nil {
-		e = &Engine{config: cfg}
+		e = &Engine{config: cfg, silence: silence{timeout: cmp.Or(o.Timeout, AnswersWithin)}}
 	}
-	e.builder = &ep
+	e.builders = eps
 	return e, nil
 }
 
@@ -103,24 +103,29 @@ func connect(ep endpoint, o Options, cfg *configfile.ConfigFile) (*Engine, error
 	return &Engine{endpoint: ep, silence: silence{timeout: timeout}, api: api, config: cfg}, nil
 }
 
-// chosen is what builds: the builder or the engine that is asked for, the builder that
+// chosen is what builds: the builders or the engine that are asked for, the builder that
 // BUILDX_BUILDER names or "docker buildx use" chose, which docker build follows, too, or the
-// engine that the docker command talks to.
-func chosen(o Options, cfg *configfile.ConfigFile) (ep endpoint, isEngine bool, err error) {
-	asked, from := o.Builder, "--builder"
-	if asked == "" && o.Host == "" && o.Context == "" {
-		if asked, from = os.Getenv(builderVariable), builderVariable; asked == "" {
+// engine that the docker command talks to. There is at least one; an engine is the only one.
+func chosen(o Options, cfg *configfile.ConfigFile) ([]endpoint, error) {
+	asked, from := o.Builders, "--builder"
+	if len(asked) == 0 && o.Host == "" && o.Context == "" {
+		name := os.Getenv(builderVariable)
+		if from = builderVariable; name == "" {
 			from = "docker buildx use"
-			if asked, err = usedBuilder(o, cfg); err != nil {
-				return endpoint{}, false, err
+			var err error
+			if name, err = usedBuilder(o, cfg); err != nil {
+				return nil, err
 			}
 		}
+		if name != "" {
+			asked = []string{name}
+		}
 	}
-	if asked != "" {
-		return builderEndpoint(asked, from)
+	if len(asked) > 0 {
+		return builderEndpoints(asked, from)
 	}
-	ep, err = resolveEndpoint(o, cfg)
-	return ep, true, err
+	ep, err := resolveEndpoint(o, cfg)
+	return []endpoint{ep}, err
 }
 
 func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration) []client.Opt {
@@ -143,32 +148,21 @@ func (ep endpoint) clientOpts(cfg *configfile.ConfigFile, timeout time.Duration)
 	return append(list, client.WithVersionFromEnv(), client.WithAPIVersionNegotiation())
 }
 
-// buildKit is where BuildKit is reached.
-func (e *Engine) buildKit() endpoint {
-	if e.builder != nil {
-		return *e.builder
-	}
-	return e.endpoint
-}
-
-// Host is the address of what builds.
-func (e *Engine) Host() string { return e.buildKit().host }
+// Host is the address of what builds; of the first of several builders.
+func (e *Engine) Host() string { return e.builderAt("").host }
 
 // IsBuilder tells whether a buildkitd builds, which takes no image from a store.
-func (e *Engine) IsBuilder() bool { return e.builder != nil }
+func (e *Engine) IsBuilder() bool { return len(e.builders) > 0 }
 
 // HasStore tells whether there is an engine that keeps what is built.
 func (e *Engine) HasStore() bool { return e.api != nil }
 
-// ID names the engine, wherever it is reached from; a builder is named by its
-// address or its name, with the engine that its images are loaded into.
+// ID names the engine, wherever it is reached from; builders are named by their
+// addresses or their names, with the engine that their images are loaded into.
 func (e *Engine) ID(ctx context.Context) (string, error) {
 	id := ""
-	if e.builder != nil {
-		id = e.builder.host
-		if e.builder.named {
-			id = "builder " + id
-		}
+	if e.IsBuilder() {
+		id = e.builderID()
 		if !e.HasStore() {
 			return id, nil
 		}

@@ -107,10 +107,10 @@ func (b *build) explain(ctx context.Context, err error) error {
 		// An engine that shuts down cancels its builds before it closes the
 		// connection.
 		if lost := b.link.whyLost(); lost != nil {
-			return b.engine.buildKit().unreachable(lost)
+			return b.at.unreachable(lost)
 		}
 		if lost := b.ping(ctx); lost != nil {
-			return b.engine.buildKit().unreachable(lost)
+			return b.at.unreachable(lost)
 		}
 	}
 	failure := &BuildFailure{

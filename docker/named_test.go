@@ -26,7 +26,7 @@ func TestBuilderByName(t *testing.T) {
 	if out, err := exec.Command(buildx, "create", "--driver", "remote", "--name", "engine", grpcSocket(t, e)).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	b, err := docker.Connect(t.Context(), docker.Options{Builder: "engine", Load: docker.NoLoad})
+	b, err := docker.Connect(t.Context(), docker.Options{Builders: []string{"engine"}, Load: docker.NoLoad})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ type Request struct {
 	Image impact.Image
 	ID    string // of this build, by which Ended finds it; "": a new one
 
+	// Builder is which of Engine.Builders builds it; "": the first.
+	Builder string
+
 	// Dockerfile is its final text. Nil with a remote context: the Dockerfile is
 	// read there.
 	Dockerfile     []byte
@@ -30,6 +33,10 @@ type Request struct {
 	// ancestors, for a builder, which keeps none: they are made in this build, too, out of
 	// the builder's cache.
 	Ancestors []Request
+
+	// Taken is where an ancestor that another builder made is in a registry
+	// ("repository@digest"), from where it is taken instead of being made; "": nowhere.
+	Taken string
 
 	Refs    []string // references the image gets
 	NoCache bool
@@ -74,7 +81,8 @@ type Result struct {
 	Steps      []Step        // in the order they were announced
 	Warnings   []string
 	Duration   time.Duration
-	CopiesLink bool // the engine's BuildKit cannot merge, and takes COPY --link for a plain copy
+	Pushed     string // where a builder pushed it: "repository@digest"; "": nowhere
+	CopiesLink bool   // the engine's BuildKit cannot merge, and takes COPY --link for a plain copy
 }
 
 // Step is a vertex of the build graph as it ran.

@@ -14,16 +14,16 @@ import (
 // Unreachable says that an engine does not answer, or went away in the middle of
 // a call.
 type Unreachable struct {
-	Host  string
+	Host  string // or the builder's name
 	Cause error
 	Hint  string // the command that cures it, as far as that is known
 
-	builder bool // it is a builder's
+	Builder bool // it is a builder
 }
 
 // Error implements error.
 func (u *Unreachable) Error() string {
-	if u.builder {
+	if u.Builder {
 		return fmt.Sprintf("builder %s cannot be reached: %v", u.Host, u.Cause)
 	}
 	return fmt.Sprintf("docker engine %s cannot be reached: %v", u.Host, u.Cause)
@@ -34,7 +34,7 @@ func (u *Unreachable) Unwrap() error { return u.Cause }
 
 // unreachable makes the error, with the hint that fits what chose the host.
 func (ep endpoint) unreachable(cause error) *Unreachable {
-	return &Unreachable{Host: ep.host, Cause: cause, Hint: ep.hint(cause), builder: ep.named || ep.from == "--builder"}
+	return &Unreachable{Host: ep.name(), Cause: cause, Hint: ep.hint(cause), Builder: ep.builder}
 }
 
 func (ep endpoint) hint(cause error) string {
@@ -61,6 +61,9 @@ func (ep endpoint) hint(cause error) string {
 		return "docker --context " + impact.ShellWord(name) + " info, or docker context use default"
 	case ep.from == "DOCKER_HOST":
 		return "docker info shows whether DOCKER_HOST is right"
+	case ep.node != "":
+		name, _, _ := strings.Cut(ep.node, "/")
+		return "docker buildx inspect --bootstrap " + impact.ShellWord(name)
 	case ep.named:
 		return "docker buildx inspect --bootstrap " + impact.ShellWord(ep.host)
 	case ep.from == "--builder" || ep.from == builderVariable:

@@ -25,13 +25,19 @@ type Held struct {
 // the same in all calls.
 type Spread struct {
 	sched   *Schedule
-	tasks   map[string]Task
+	tasks   map[string]spreadTask
 	places  []*place
 	held    map[string]Held   // what the tasks and their parents are, as of now
 	travels bool              // what the run makes
 	names   []string          // of the tasks, as given
 	ties    map[string]*tie   // of each task
 	at      map[string]*place // of what runs
+}
+
+// spreadTask is a Task with the places that failed it.
+type spreadTask struct {
+	Task
+	avoids []string
 }
 
 // place is a Place with what is known of it.
@@ -51,7 +57,7 @@ type tie struct {
 // is where earlier builds left images.
 func NewSpread(tasks []Task, places []Place, held map[string]Held) *Spread {
 	s := &Spread{
-		sched: NewSchedule(tasks), tasks: map[string]Task{}, held: map[string]Held{},
+		sched: NewSchedule(tasks), tasks: map[string]spreadTask{}, held: map[string]Held{},
 		ties: map[string]*tie{}, at: map[string]*place{},
 	}
 	for name, h := range held {
@@ -62,7 +68,7 @@ func NewSpread(tasks []Task, places []Place, held map[string]Held) *Spread {
 		s.places = append(s.places, &place{Place: p, running: map[string]float64{}})
 	}
 	for _, t := range tasks {
-		s.tasks[t.Name] = t
+		s.tasks[t.Name] = spreadTask{Task: t}
 		s.names = append(s.names, t.Name)
 		own := &tie{tasks: []string{t.Name}}
 		s.ties[t.Name] = own
@@ -116,10 +122,13 @@ func (s *Spread) Next(now float64) (name, at string, ok bool) {
 		if t := s.ties[name]; t.place == nil {
 			t.place = p
 		}
-		p.running[name] = now + s.duration(name, p)
+		p.running[name] = now + max(leastSeconds, s.duration(name, p))
 		return name, p.Name, true
 	}
 }
+
+// leastSeconds is what a task is taken to last that was started: nothing ends at once.
+const leastSeconds = 0.1
 
 // Waits tells whether a task is ready and waits for a place that is full, while another
 // has a free slot.
@@ -169,6 +178,13 @@ func (s *Spread) Ended(name string) {
 		delete(p.running, name)
 		delete(s.at, name)
 	}
+}
+
+// Avoid says that a place failed a task: it goes there no more unless no other is left.
+func (s *Spread) Avoid(name, at string) {
+	t := s.tasks[name]
+	t.avoids = append(slices.Clone(t.avoids), at)
+	s.tasks[name] = t
 }
 
 // Lose gives a place up: nothing more goes there, and what only it had is made anew where
@@ -229,10 +245,18 @@ func (s *Spread) choose(name string, free map[*place]float64) *place {
 // able are the places that are there and can do a task; when none can, the task itself
 // will say so.
 func (s *Spread) able(name string) []*place {
-	all := s.alive()
-	only := s.tasks[name].Places
-	if able := slices.DeleteFunc(slices.Clone(all), func(p *place) bool { return !slices.Contains(only, p.Name) }); len(able) > 0 {
-		return able
+	t := s.tasks[name]
+	left := without(s.alive(), func(p *place) bool { return slices.Contains(t.avoids, p.Name) })
+	if t.Places == nil {
+		return left
+	}
+	return without(left, func(p *place) bool { return !slices.Contains(t.Places, p.Name) })
+}
+
+// without takes places out, unless none would be left.
+func without(all []*place, out func(*place) bool) []*place {
+	if left := slices.DeleteFunc(slices.Clone(all), out); len(left) > 0 {
+		return left
 	}
 	return all
 }

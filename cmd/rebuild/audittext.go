@@ -55,6 +55,7 @@ var whyTexts = map[audit.Why]string{
 	audit.FilesEdited:       "files edited during the build",
 	audit.OtherImageFailed:  "another image failed",
 	audit.BuiltWithoutCache: "built without the cache",
+	audit.BuiltElsewhere:    "built on another builder than before",
 	audit.LayersDiffer:      "its layers are not those of the plan",
 }
 

@@ -57,7 +57,7 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 	if mode != quiet {
 		announce(p, planned.Plan)
 	}
-	view := newRunView(p, mode, planned, q.Slots)
+	view := newRunView(p, mode, planned)
 	report, err := view.show(ctx, func(shown session.Shown) (*run.Report, error) { return s.Run(ctx, planned, shown) })
 	return conclude(ctx, p, planned.Plan, runEnd{report, err, time.Since(begun)}, mode == quiet, f.strict)
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rebuild/docker/enginetest"
@@ -13,13 +17,16 @@ import (
 
 // TestBuilderStories are stories on a buildkitd by itself, which has no image store:
 // images that are built on each other start from a static busybox. REBUILD_TEST_BUILDER is
-// its address; $ENGINE is an engine beside it, which stories name that load into it.
+// its address; $ENGINE is an engine beside it, which stories name that load into it, and
+// $REGISTRY a registry for builders on this machine.
 func TestBuilderStories(t *testing.T) {
 	address := os.Getenv("REBUILD_TEST_BUILDER")
 	if address == "" {
 		t.Skip("REBUILD_TEST_BUILDER names no buildkitd")
 	}
 	e := enginetest.Connect(t)
+	pushes := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(pushes.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/builder",
 		UpdateScripts:       *update,
@@ -28,6 +35,7 @@ func TestBuilderStories(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BUILDER", address)
 			env.Setenv("ENGINE", e.Host())
+			env.Setenv("REGISTRY", pushes.Listener.Addr().String())
 			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
 			env.Setenv("P", prefix)
 			env.Defer(func() { removeTags(t, e, prefix) })

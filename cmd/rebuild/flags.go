@@ -121,7 +121,7 @@ func (f *flags) where(p *pflag.FlagSet) {
 	p.StringVarP(&f.place.Host, "host", "H", "", "the engine's socket, as docker's `HOST`")
 	p.StringVar(&f.place.Context, "context", "", "docker's `CONTEXT` to use")
 	p.DurationVar(&f.place.Timeout, "engine-timeout", docker.AnswersWithin, "give up on an engine that does not begin to answer for `TIME`")
-	p.StringVar(&f.place.Builder, "builder", "", "the `BUILDER` to use instead of the engine: a name, or an address")
+	p.StringArrayVar(&f.place.Builders, "builder", nil, "the `BUILDER` to use instead of the engine: a name, or an address (may be repeated: images are spread over all)")
 	p.Var(&loading{&f.place.Load}, "load", "load what a builder makes into the engine (default where there is one, unless it is pushed)")
 	p.Lookup("load").NoOptDefVal = "true"
 }

@@ -23,6 +23,9 @@ func (c *pushCheck) build(ctx context.Context, commit prepush.Commit, images []s
 	complete := err == nil || errors.Is(err, context.DeadlineExceeded) // else the error says it all
 	var outcomes []prepush.Outcome
 	for _, o := range report.Outcomes {
+		if o.Status == run.Moved {
+			continue // what became of it follows
+		}
 		outcomes = append(outcomes, prepush.Outcome{Image: o.Image, End: endOf(o.Status), Because: o.Because})
 	}
 	if complete {
@@ -58,7 +61,7 @@ func (c *pushCheck) carryOut(ctx context.Context, commit prepush.Commit, images 
 		return nil, err
 	}
 	begin()
-	view := newRunView(c.p, c.progress, planned, q.Slots)
+	view := newRunView(c.p, c.progress, planned)
 	return view.show(ctx, func(shown session.Shown) (*run.Report, error) {
 		return c.s.RunPushed(ctx, planned, commit.ID, c.tag, shown)
 	})

@@ -13,6 +13,7 @@ import (
 	"rebuild/cmd/rebuild/recording/standin"
 	"rebuild/cmd/rebuild/terminal"
 	"rebuild/impact"
+	"rebuild/impact/safefile"
 )
 
 // A plan lives for milliseconds and holds little: collecting its garbage at the
@@ -33,6 +34,7 @@ func main() {
 func process() int {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(softMemory)
+	defer safefile.RemoveTemps()
 	stderr := os.Stderr
 	terminal.SilenceLibraries()
 	return interruptible(os.Args[1:], os.Stdout, stderr)

@@ -31,6 +31,14 @@ type judge struct {
 	ownKeys map[impact.Digest]bool // the same without what is only copied
 }
 
+// builders is builder as a session takes it.
+func (j *judge) builders() []string {
+	if j.builder == "" {
+		return nil
+	}
+	return []string{j.builder}
+}
+
 func newJudge(dir string) *judge {
 	return &judge{dir: dir, seen: map[impact.Digest]bool{}, ownKeys: map[impact.Digest]bool{}}
 }
@@ -146,7 +154,7 @@ func adopt(store *record.Store, all *run.Report) error {
 // to be broken are built too.
 func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*session.Planned, *run.Report, error) {
 	v := terminal.New(&bytes.Buffer{}, errs)
-	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder, Load: docker.NoLoad}, session.Asked, session.Options{Warn: v.WarnText})
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builders: j.builders(), Load: docker.NoLoad}, session.Asked, session.Options{Warn: v.WarnText})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +184,7 @@ func (j *judge) bring(ctx context.Context, errs *bytes.Buffer, belief bool) (*se
 
 // plan makes a plan and builds nothing.
 func (j *judge) plan(ctx context.Context, q session.Query) (*session.Planned, error) {
-	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builder: j.builder, Load: docker.NoLoad}, session.Asked, session.Options{})
+	s, err := session.Open(ctx, session.Place{Dir: j.dir, Builders: j.builders(), Load: docker.NoLoad}, session.Asked, session.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,11 @@ func warnOf(p *terminal.Printer, r *run.Report) {
 	}
 }
 
+// movedText says that another builder builds an image, and why.
+func movedText(o run.Outcome) string {
+	return fmt.Sprintf("%s is begun anew on another builder: %s: %s", o.Image, o.Builder, o.Because)
+}
+
 // retriesText says how often a build was tried again, and why.
 func retriesText(o run.Outcome) string {
 	times := "once"
@@ -94,6 +99,11 @@ func printSummary(p *terminal.Printer, plan *impact.Plan, r *run.Report, took ti
 		switch o.Status {
 		case run.Built:
 			row = append(row, fmt.Sprintf("%6s", seconds(o.Duration.Seconds())), ranText(o))
+			if o.Builder != "" {
+				row = append(row, "on "+o.Builder)
+			}
+		case run.Moved:
+			continue // it is built after that
 		case run.Skipped:
 			if o.Because != "" {
 				row = append(row, "", "because of "+name(o.Because))
@@ -126,6 +136,9 @@ func printSummary(p *terminal.Printer, plan *impact.Plan, r *run.Report, took ti
 		if n := r.Count(s); n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", s, n))
 		}
+	}
+	if n := r.Count(run.Moved); n > 0 {
+		parts = append(parts, count(n, "build", "builds")+" begun anew on another builder")
 	}
 	retries := 0
 	for _, o := range r.Outcomes {

@@ -27,9 +27,9 @@ type runView struct {
 	stopped    bool // by a failure in a critical phase, which was told
 }
 
-func newRunView(p *terminal.Printer, mode string, planned *session.Planned, slots int) *runView {
+func newRunView(p *terminal.Printer, mode string, planned *session.Planned) *runView {
 	return &runView{
-		p: p, mode: mode, plan: planned.Plan, requiredBy: planned.RequiredBy, tracker: run.NewTracker(planned.Plan, slots),
+		p: p, mode: mode, plan: planned.Plan, requiredBy: planned.RequiredBy, tracker: run.NewTracker(planned.Plan, planned.Span),
 		critical: func(image string) string {
 			for _, ph := range planned.Target.Catalog.Phases {
 				if ph.Critical && slices.Contains(ph.Images, image) {
@@ -94,8 +94,12 @@ func (v *runView) scroll(ctx context.Context, do func(session.Shown) (*run.Repor
 // onlyFailures tells of those (session.Shown.Observe).
 func (v *runView) onlyFailures(image string, steps *docker.StepLog, o *run.Outcome) {
 	v.tracker.Observe(image, steps, o)
-	if o != nil && o.Status == run.Failed {
+	switch {
+	case o == nil:
+	case o.Status == run.Failed:
 		v.failed(*o)
+	case o.Status == run.Moved:
+		v.p.Warn("%s", movedText(*o))
 	}
 }
 

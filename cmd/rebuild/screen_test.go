@@ -191,7 +191,7 @@ func play(t *testing.T, width int, mode string, act func(r *playedRun, cancel co
 		plan := screenPlan()
 		r := &playedRun{t: t, screen: screen, plan: plan}
 		view := &runView{
-			p: p, mode: mode, plan: plan, tracker: run.NewTracker(plan, 2),
+			p: p, mode: mode, plan: plan, tracker: run.NewTracker(plan, func(tasks []impact.Task) float64 { return impact.Makespan(tasks, 2) }),
 			critical: func(image string) string {
 				if strings.HasPrefix(image, "base") {
 					return "Base images"
@@ -313,7 +313,7 @@ func TestRunIsPiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, plan := terminal.New(&out, &out), screenPlan()
 		view := &runView{
-			p: p, mode: auto, plan: plan, tracker: run.NewTracker(plan, 2), critical: func(string) string { return "" },
+			p: p, mode: auto, plan: plan, tracker: run.NewTracker(plan, func(tasks []impact.Task) float64 { return impact.Makespan(tasks, 2) }), critical: func(string) string { return "" },
 			requiredBy: func(string) ([]string, []impact.Phase) { return nil, nil },
 		}
 		_, _ = view.show(t.Context(), func(shown session.Shown) (*run.Report, error) {

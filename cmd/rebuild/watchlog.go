@@ -59,6 +59,8 @@ func (l *watchLog) event(e daemon.Event) {
 		l.log.Info().Str("image", e.Image).Msgf("%s has recovered: its last build had failed", e.Image)
 	case daemon.Superseded:
 		l.log.Info().Str("image", e.Image).Msgf("%s is stopped: a newer change makes this build useless", e.Image)
+	case daemon.Moved:
+		l.log.Warn().Str("image", e.Outcome.Image).Str("builder", e.Outcome.Builder).Msg(movedText(e.Outcome))
 	case daemon.CutOff:
 		l.log.Info().Str("image", e.Image).Msg(cutOffText(e.Image))
 	case daemon.Paused:

@@ -106,7 +106,11 @@ func buildingText(image string, estimate float64, cause string) string {
 
 // builtText says that a build has ended well.
 func builtText(o run.Outcome) string {
-	return fmt.Sprintf("%s was built in %s, %s ran", o.Image, seconds(o.Duration.Seconds()), count(o.Ran, "layer", "layers"))
+	on := ""
+	if o.Builder != "" {
+		on = " on " + o.Builder
+	}
+	return fmt.Sprintf("%s was built in %s%s, %s ran", o.Image, seconds(o.Duration.Seconds()), on, count(o.Ran, "layer", "layers"))
 }
 
 // cutOffText says that an image need not be built.

@@ -118,6 +118,7 @@ const (
 	FilesEdited       Why = "files-edited"        // during the build
 	OtherImageFailed  Why = "other-image-failed"  // and may have run the step
 	BuiltWithoutCache Why = "built-without-cache" // whole image
+	BuiltElsewhere    Why = "built-elsewhere"     // on another builder than before: whole image
 	LayersDiffer      Why = "layers-differ"       // those of the build are not those of the plan
 )
 

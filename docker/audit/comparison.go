@@ -163,6 +163,9 @@ func (c *comparison) image(a *Audit, o Outcome) {
 	case b.NoCache:
 		a.Images.NotCompared[BuiltWithoutCache]++
 		return
+	case b.Elsewhere:
+		a.Images.NotCompared[BuiltElsewhere]++
+		return
 	case !ok:
 		a.Images.NotCompared[LayersDiffer]++
 		return

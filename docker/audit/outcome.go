@@ -43,6 +43,8 @@ type Build struct {
 	NoCache, Pull bool
 	ArgsIgnored   bool // arguments that the comparison leaves out, or that time or chance gives
 
+	Elsewhere bool // another builder built it before, or a parent
+
 	Edited bool   // its files were edited while it ran
 	Ran    []Step // that were executed
 }

@@ -45,6 +45,8 @@ type Record struct {
 	Steps    map[string]float64       `json:"steps,omitempty"`    // step name -> seconds, when it last ran
 	Overhead float64                  `json:"overhead,omitempty"` // seconds that a build took beside its steps, when some ran
 	Built    time.Time                `json:"built,omitzero"`
+	Builder  string                   `json:"builder,omitempty"` // which of several built it
+	Pushed   string                   `json:"pushed,omitempty"`  // where a builder pushed it: "repository@digest"
 
 	Failed      bool          `json:"failed,omitempty"`       // the last build, after the one above
 	FailedState impact.Digest `json:"failed_state,omitempty"` // of what failed
@@ -54,6 +56,20 @@ type Record struct {
 // config.
 func (r *Record) Output() impact.Digest {
 	return impact.DigestOf("output", append([]string{string(r.Config)}, r.Chain...)...)
+}
+
+// Seconds is what building all of the image took, when each of its steps last ran.
+func (r *Record) Seconds() float64 {
+	sum := r.Overhead
+	for _, s := range r.Steps {
+		sum += s
+	}
+	return sum
+}
+
+// Held is where the image's layers are.
+func (r *Record) Held() impact.Held {
+	return impact.Held{Place: r.Builder, Travels: r.Pushed != "", Seconds: r.Seconds()}
 }
 
 // OutputFor is what an image's dependent takes from it.

@@ -51,7 +51,7 @@ func audited(o Outcome) audit.Outcome {
 		out.End = audit.Kept
 	case CutOff:
 		out.End = audit.CutOff
-	case Failed, Cancelled, Superseded:
+	case Failed, Cancelled, Superseded, Moved:
 		out.End = audit.Unfinished
 	}
 	b := o.build
@@ -62,7 +62,7 @@ func audited(o Outcome) audit.Outcome {
 		Plan: b.job.Plan, Predicted: b.predicted, State: b.state, Old: b.old, Parents: b.parents,
 		BaseIDs: baseIDs(b.job.Images, b.state),
 		NoCache: b.unplanned.noCache, Pull: b.unplanned.pull, ArgsIgnored: b.unplanned.argsIgnored,
-		Edited: o.Edited,
+		Edited: o.Edited, Elsewhere: b.elsewhere(),
 	}
 	if o.Result != nil {
 		for _, s := range o.Result.Steps {

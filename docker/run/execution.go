@@ -18,14 +18,15 @@ type execution struct {
 	*Run
 	job     Job // the newest
 	report  *Report
-	sched   *impact.Schedule
+	spread  *impact.Spread
 	tasks   map[string]bool           // images that the newest job comes to
 	done    map[string]*Outcome       // of the newest job
 	outputs map[string]*record.Record // what images are now, as far as is known
 	ended   chan Outcome
 	running map[string]*runningBuild
-	stopped bool  // nothing more is started
-	fatal   error // ends the run
+	moved   map[string]bool // images that a builder failed
+	stopped bool            // nothing more is started
+	fatal   error           // ends the run
 
 	// For the audit: when the run began, and the records that it found.
 	begun  time.Time
@@ -37,8 +38,9 @@ type runningBuild struct {
 	*imageBuild
 	cancel    context.CancelCauseFunc
 	cancelled bool
-	outdated  bool // it was cancelled for an older job: its end says nothing for the newest
-	awaited   bool // its task was taken from the schedule while it ran
+	began     float64 // seconds since the run did
+	outdated  bool    // it was cancelled for an older job: its end says nothing for the newest
+	awaited   bool    // its task was taken from the schedule while it ran
 }
 
 // Why builds of a run are cancelled.
@@ -61,6 +63,7 @@ func (x *execution) do(ctx context.Context) error {
 		select {
 		case o := <-x.ended:
 			x.end(o)
+		case <-x.again():
 		case j, ok := <-updates:
 			if !ok {
 				updates = nil
@@ -93,9 +96,12 @@ func (x *execution) begin(j Job) {
 	for _, name := range x.involved() {
 		ip := j.Plan.Image(name)
 		x.tasks[name] = true
-		tasks = append(tasks, impact.Task{Name: name, Parents: ip.Parents, Phase: ip.Phase, Cost: j.Costs[name]})
+		tasks = append(tasks, impact.Task{
+			Name: name, Parents: ip.Parents, Phase: ip.Phase, Cost: j.Costs[name],
+			Places: j.Able[name], Travels: x.travels(name),
+		})
 	}
-	x.sched = impact.NewSchedule(tasks)
+	x.spreadOut(tasks)
 }
 
 // revise puts a newer job in the place of the old.
@@ -150,13 +156,14 @@ func (x *execution) involved() []string {
 
 // start fills the free slots.
 func (x *execution) start(ctx context.Context) {
-	for !x.stopped && ctx.Err() == nil && len(x.running) < max(x.Slots, 1) {
-		name, ok := x.sched.Next()
+	for !x.stopped && ctx.Err() == nil {
+		name, builder, ok := x.spread.Next(x.elapsed())
 		if !ok {
 			return
 		}
-		if x.done[name] != nil {
-			continue // by a build that ran when a newer job came
+		if x.done[name] != nil { // by a build that ran when a newer job came
+			x.spread.Ended(name)
+			continue
 		}
 		if b := x.running[name]; b != nil {
 			b.awaited = true
@@ -167,8 +174,8 @@ func (x *execution) start(ctx context.Context) {
 			continue
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
-		b := x.imageBuild(name)
-		x.running[name] = &runningBuild{imageBuild: b, cancel: cancel}
+		b := x.imageBuild(name, builder)
+		x.running[name] = &runningBuild{imageBuild: b, cancel: cancel, began: x.elapsed()}
 		if x.Observe != nil {
 			x.Observe(name, b.steps, nil)
 		}
@@ -254,13 +261,20 @@ func (x *execution) sameParents(name string) bool {
 func (x *execution) end(o Outcome) {
 	b := x.running[o.Image]
 	delete(x.running, o.Image)
-	if x.current(b) {
+	x.failedBy(&o)
+	switch current := x.current(b); {
+	case current && o.Status == Moved:
+		x.note(o)
+		x.spread.Return(o.Image)
+	case current:
 		x.settle(o)
-		return
-	}
-	x.note(o)
-	if b.awaited {
-		x.sched.Return(o.Image)
+	default:
+		x.note(o)
+		if b.awaited {
+			x.spread.Return(o.Image)
+		} else {
+			x.spread.Ended(o.Image)
+		}
 	}
 }
 
@@ -268,7 +282,11 @@ func (x *execution) end(o Outcome) {
 func (x *execution) settle(o Outcome) {
 	x.note(o)
 	x.done[o.Image] = &o
-	x.sched.Done(o.Image)
+	if o.Status == Built {
+		x.spread.Made(o.Image)
+	} else {
+		x.spread.Done(o.Image)
+	}
 	if o.Status != Failed {
 		return
 	}
@@ -292,7 +310,7 @@ func (x *execution) note(o Outcome) {
 		x.outputs[o.Image] = o.record
 	}
 	var gone *docker.Unreachable
-	if errors.As(o.Err, &gone) {
+	if errors.As(o.Err, &gone) && !x.goesOnWithout(o) {
 		x.fatal = gone
 		x.stop(-1)
 	}
@@ -326,9 +344,9 @@ func (x *execution) stop(phase int) {
 }
 
 // imageBuild prepares the build of an image whose parents are done.
-func (x *execution) imageBuild(name string) *imageBuild {
+func (x *execution) imageBuild(name, builder string) *imageBuild {
 	b := &imageBuild{
-		of: x.Run, job: x.job, steps: docker.NewStepLog(), name: name, state: x.job.States.States[name],
+		of: x.Run, job: x.job, builder: builder, taken: x.taken(builder), steps: docker.NewStepLog(), name: name, state: x.job.States.States[name],
 		predicted: x.job.Plan.Image(name), old: x.outputs[name], parents: map[string]impact.Digest{},
 	}
 	for _, p := range b.state.Parents {

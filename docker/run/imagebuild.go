@@ -18,6 +18,7 @@ import (
 type imageBuild struct {
 	of        *Run
 	job       Job               // of which it is a part
+	builder   string            // of several; else ""
 	steps     *docker.StepLog   // of all tries
 	tries     []*docker.StepLog // of each; set by build
 	name      string
@@ -25,6 +26,7 @@ type imageBuild struct {
 	predicted *impact.ImagePlan
 	old       *record.Record           // nil: none
 	parents   map[string]impact.Digest // what it takes from each parent
+	taken     map[string]string        // image -> where it is in a registry, of those that another builder made
 	blind     bool                     // nobody knows what one of them was built from
 	unplanned unplanned                // set by build
 	given     docker.Request           // set by build
@@ -51,7 +53,7 @@ func (b *imageBuild) unplannedOf(req docker.Request) unplanned {
 // run builds the image and records it.
 func (b *imageBuild) run(ctx context.Context) Outcome {
 	begun := time.Now()
-	o := Outcome{Image: b.name, Status: Failed, Predicted: b.predicted.Predicted(), State: record.StateDigest(b.state), build: b}
+	o := Outcome{Image: b.name, Status: Failed, Builder: b.builder, Predicted: b.predicted.Predicted(), State: record.StateDigest(b.state), build: b}
 	res, retries, err := b.buildAgain(ctx)
 	o.Retries = retries
 	o.Duration = time.Since(begun)
@@ -95,6 +97,7 @@ func (b *imageBuild) build(ctx context.Context) (*docker.Result, error) {
 	b.unplanned = b.unplannedOf(req)
 	b.given = req
 	req.Push = b.of.Push
+	b.place(&req)
 	tried := docker.NewStepLog()
 	b.tries = append(b.tries, tried)
 	shown := docker.Sinks{b.steps, tried}
@@ -136,7 +139,11 @@ func cutOff(err error) (ended, cut bool) {
 		return canceled.Ended, true
 	}
 	var gone *docker.Unreachable
-	return false, errors.As(err, &gone)
+	if !errors.As(err, &gone) {
+		return false, false
+	}
+	_, builder := docker.Elsewhere(err) // of which nothing reaches the engine any more
+	return builder, true
 }
 
 // planned lists the steps of the plan that were executed, and no others: BuildKit
@@ -174,7 +181,7 @@ func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (
 	rec := &record.Record{
 		Image: b.name, ImageID: res.ImageID, Refs: b.given.Refs,
 		Parents: b.parents, Chain: res.Chain, Config: res.Config,
-		Steps: map[string]float64{}, Built: time.Now(),
+		Steps: map[string]float64{}, Built: time.Now(), Builder: b.builder, Pushed: res.Pushed,
 	}
 	if res.Made.ID != "" {
 		rec.Timed = b.timed(res.Made.Labels())

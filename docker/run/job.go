@@ -29,4 +29,12 @@ type Job struct {
 	Anew bool
 
 	Costs map[string]float64 // seconds that each image is expected to take
+
+	// Builders are, of several, those that answer, by docker.Request.Builder; nil: there is
+	// one. The run spreads its images over them. What one that goes away was building is
+	// built by another, once.
+	Builders []string
+	// Able are, of several builders, those that build an image best; an image that is not
+	// in it is built by any.
+	Able map[string][]string
 }

@@ -24,13 +24,17 @@ const (
 	// Superseded is an image whose build was cancelled because a newer job changes it
 	// from the layer on that was running, or before.
 	Superseded Status = "superseded"
+
+	// Moved is an image whose builder failed it: another one begins it anew.
+	Moved Status = "moved"
 )
 
 // Outcome is what became of one image.
 type Outcome struct {
 	Image     string
 	Status    Status
-	Err       error  // of a failed one
+	Err       error  // of a failed or moved one
+	Builder   string // of several, that which built it or failed to; "": none
 	Because   string // the image whose failure skipped it
 	Result    *docker.Result
 	Duration  time.Duration
@@ -51,8 +55,15 @@ type Report struct {
 	Outcomes []Outcome
 	Removed  []string // ids of superseded images that were taken away
 	Warnings []string
+	Lost     []Lost
 	Critical string       // the image whose failure in a critical phase stopped the run
 	Audit    *audit.Audit // what was predicted beside what ran; nil when no build was begun
+}
+
+// Lost is a builder that was given up in the middle of a run.
+type Lost struct {
+	Builder string
+	Cause   string
 }
 
 // Outcome gives an image's last outcome, nil when the run did not come to it.

@@ -47,7 +47,7 @@ type Run struct {
 	// another; the run waits for them. It may be nil.
 	Observe func(image string, steps *docker.StepLog, o *Outcome)
 
-	Slots    int
+	Slots    int // of each builder
 	FailFast bool
 	Push     bool
 	Progress *docker.Progress // nil: nothing is shown
@@ -74,6 +74,7 @@ func (r *Run) Do(ctx context.Context) (*Report, error) {
 		report:  &Report{},
 		ended:   make(chan Outcome),
 		running: map[string]*runningBuild{},
+		moved:   map[string]bool{},
 		begun:   time.Now(),
 	}
 	return x.report, x.do(ctx)

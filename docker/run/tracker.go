@@ -12,8 +12,8 @@ import (
 // Tracker knows how far a run is. It is told what Run.Observe is. Its methods may be called
 // concurrently.
 type Tracker struct {
-	plan  *impact.Plan
-	slots int
+	plan *impact.Plan
+	span func([]impact.Task) float64
 
 	mu     sync.Mutex // guards all below
 	builds []*trackedBuild
@@ -75,9 +75,10 @@ func RunningLayer(ip *impact.ImagePlan, steps *docker.StepLog) *Layer {
 	return &Layer{Instruction: withheld(ip, running[0])}
 }
 
-// NewTracker follows the run of a plan on so many slots.
-func NewTracker(plan *impact.Plan, slots int) *Tracker {
-	return &Tracker{plan: plan, slots: slots, ended: map[string]Status{}, all: slices.Clone(plan.Rebuilds())}
+// NewTracker follows the run of a plan. span says how many seconds the builds of images
+// take, where they are built.
+func NewTracker(plan *impact.Plan, span func([]impact.Task) float64) *Tracker {
+	return &Tracker{plan: plan, span: span, ended: map[string]Status{}, all: slices.Clone(plan.Rebuilds())}
 }
 
 // Observe takes in what Run.Observe is called with.
@@ -92,6 +93,9 @@ func (t *Tracker) Observe(image string, steps *docker.StepLog, o *Outcome) {
 		return
 	}
 	t.builds = slices.DeleteFunc(t.builds, func(b *trackedBuild) bool { return b.image == image })
+	if o.Status == Moved {
+		return
+	}
 	if slices.Contains(t.all, image) {
 		t.ended[image] = o.Status
 	}
@@ -128,7 +132,7 @@ func (t *Tracker) Now() Progress {
 		return now
 	}
 	tasks := t.tasksLeft(elapsed)
-	left := impact.Makespan(tasks, t.slots)
+	left := t.span(tasks)
 	now.Left = &left
 	now.Longest, now.LongestLeft = impact.LongestPath(tasks)
 	return now

@@ -15,6 +15,9 @@ func tracked(name string, seconds float64, parents ...string) impact.ImagePlan {
 	return impact.ImagePlan{Name: name, Action: impact.Rebuild, Selected: true, Parents: parents, Estimate: &seconds}
 }
 
+// onTwo is how long tasks take with two slots.
+func onTwo(tasks []impact.Task) float64 { return impact.Makespan(tasks, 2) }
+
 // A tracker counts images once each, and knows what is left by what has passed.
 func TestTracker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +30,7 @@ func TestTracker(t *testing.T) {
 				{Name: "kept", Action: impact.Keep, Selected: true, Parents: []string{"base"}},
 			},
 		}
-		tr := run.NewTracker(plan, 2)
+		tr := run.NewTracker(plan, onTwo)
 		is := func(done, all, failed int, left float64, longest ...string) run.Progress {
 			t.Helper()
 			now := tr.Now()
@@ -64,7 +67,7 @@ func TestTracker(t *testing.T) {
 		is(4, 4, 1, 0)
 
 		plan.Estimate = nil
-		if now := run.NewTracker(plan, 2).Now(); now.Left != nil || now.Longest != nil {
+		if now := run.NewTracker(plan, onTwo).Now(); now.Left != nil || now.Longest != nil {
 			t.Errorf("without a history %+v", now)
 		}
 	})

@@ -122,6 +122,14 @@ func (in *input) recovered(err *error) {
 	}
 }
 
+// goTypes are the types of YAML values as compose-go names them, and as people do.
+var goTypes = map[string]string{
+	"<nil>": "null", "string": "string", "bool": "boolean", "int": "number", "uint64": "number", "float64": "number",
+	"[]interface {}": "list", "[]any": "list", "map[string]interface {}": "mapping", "map[string]any": "mapping",
+}
+
+var goType = regexp.MustCompile(`invalid type (?:<nil>|string|bool|int|uint64|float64|\[\](?:interface \{\}|any)|map\[string\](?:interface \{\}|any))`)
+
 // message is an error's text in our style: one line, lower case, no full stop.
 func message(err error) string {
 	return sentence(err.Error())
@@ -129,6 +137,7 @@ func message(err error) string {
 
 func sentence(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
+	s = goType.ReplaceAllStringFunc(s, func(found string) string { return "invalid type " + goTypes[found[len("invalid type "):]] })
 	s = strings.TrimSuffix(s, ".")
 	first, n := utf8.DecodeRuneInString(s)
 	second, _ := utf8.DecodeRuneInString(s[n:])

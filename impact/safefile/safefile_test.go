@@ -123,4 +123,11 @@ func TestTempDir(t *testing.T) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
+	must(t, os.WriteFile(filepath.Join(second, "file"), nil, 0o600))
+	RemoveTemps()
+	for dir, there := range map[string]bool{others: true, first: false, second: false} {
+		if _, err := os.Stat(dir); (err == nil) != there {
+			t.Errorf("at the end of the process, %s: %v", dir, err)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // tempPrefix begins the names of temporary folders; the id of the process that made it
@@ -15,7 +16,26 @@ const tempPrefix = "rebuild-"
 // takes away those of processes that were killed before they could.
 func TempDir() (string, error) {
 	sweep(os.TempDir())
-	return os.MkdirTemp("", tempPrefix+strconv.Itoa(os.Getpid())+"-")
+	dir, err := os.MkdirTemp("", tempPrefix+strconv.Itoa(os.Getpid())+"-")
+	if err == nil {
+		temps.Store(dir, true)
+	}
+	return dir, err
+}
+
+// temps are the folders that this process made.
+var temps sync.Map
+
+// RemoveTemps takes away the folders whose users were given up before they could. It is
+// for the end of the process: one that is at work yet may fill its folder meanwhile.
+func RemoveTemps() {
+	for dir := range temps.Range {
+		for range 3 {
+			if os.RemoveAll(dir.(string)) == nil {
+				break
+			}
+		}
+	}
 }
 
 // sweep removes the folders of processes that are no more. What belongs to another user,

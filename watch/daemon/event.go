@@ -65,6 +65,8 @@ type (
 	Recovered struct{ Image string }
 	// Superseded says that it was stopped, since a newer change makes it useless.
 	Superseded struct{ Image string }
+	// Moved says that another builder begins it anew, since its builder failed it.
+	Moved struct{ Outcome run.Outcome }
 	// CutOff says that an image is kept, since what it is built on came out the same.
 	CutOff struct{ Image string }
 
@@ -104,6 +106,7 @@ func (Built) event()            {}
 func (Failed) event()           {}
 func (Recovered) event()        {}
 func (Superseded) event()       {}
+func (Moved) event()            {}
 func (CutOff) event()           {}
 func (Paused) event()           {}
 func (Resumed) event()          {}

@@ -68,6 +68,8 @@ func (l *loop) outcome(o run.Outcome, cause *Cause) {
 		l.recovered(o.Image)
 	case run.Superseded:
 		l.Events(Superseded{o.Image})
+	case run.Moved:
+		l.Events(Moved{o})
 	case run.Failed:
 		l.outcomeFailed(o, cause)
 	}

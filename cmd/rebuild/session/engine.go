@@ -71,7 +71,7 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 	if use == NoEngine {
 		return nil
 	}
-	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builder: s.place.Builder, Load: s.place.Load, Timeout: s.place.Timeout})
+	conn, err := docker.Connect(ctx, docker.Options{Host: s.place.Host, Context: s.place.Context, Builders: s.place.Builders, Load: s.place.Load, Timeout: s.place.Timeout})
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,6 @@ func (h history) step(name string, own *record.Record) float64 {
 // estimate fills in what the plan will take on the query's slots, from the recorded
 // times of steps. Before the first build there are none, and no estimate.
 func (p *Planned) estimate(records map[string]*record.Record) {
-	slots := p.query.Slots
 	h := newHistory(records)
 	if len(h.steps) == 0 {
 		return
@@ -119,10 +118,10 @@ func (p *Planned) estimate(records map[string]*record.Record) {
 			}
 		}
 		im.Estimate = &total
-		tasks[name] = impact.Task{Name: name, Parents: im.Parents, Phase: im.Phase, Cost: total}
+		tasks[name] = impact.Task{Name: name, Parents: im.Parents, Phase: im.Phase, Cost: total, Travels: p.query.Push}
 		all = append(all, tasks[name])
 	}
-	whole := impact.Makespan(all, slots)
+	whole := p.Span(all)
 	p.Plan.Estimate = &whole
 	for i, ph := range p.Plan.Phases {
 		var some []impact.Task
@@ -131,9 +130,22 @@ func (p *Planned) estimate(records map[string]*record.Record) {
 				some = append(some, t)
 			}
 		}
-		span := impact.Makespan(some, slots)
+		span := p.Span(some)
 		p.Plan.Phases[i].Estimate = &span
 	}
+}
+
+// Span is how many seconds the builds of images take one beside another, where they are
+// built.
+func (p *Planned) Span(tasks []impact.Task) float64 {
+	if len(p.places) < 2 {
+		return impact.Makespan(tasks, p.query.Slots)
+	}
+	held := map[string]impact.Held{}
+	for name, rec := range p.Records {
+		held[name] = rec.Held()
+	}
+	return impact.NewSpread(tasks, p.places, held).Makespan(nil)
 }
 
 // beside is what a build will take beside its steps.

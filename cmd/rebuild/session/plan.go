@@ -34,6 +34,7 @@ type Planned struct {
 	Unasked error
 
 	query   Query
+	places  []impact.Place // that build; none: unknown, and one
 	tree    tree.Tree
 	states  *impact.Snapshot // at the view of records; nil until it is needed
 	scanner impact.Scanner
@@ -143,6 +144,11 @@ func (s *Session) plan(ctx context.Context, q Query, ask bool) (*Planned, error)
 		return nil, err
 	}
 	p.Assumed = s.engine.assumptions()
+	if s.engine != nil {
+		for _, name := range s.engine.conn.Builders() {
+			p.places = append(p.places, impact.Place{Name: name, Slots: q.Slots})
+		}
+	}
 	p.estimate(p.Records)
 	return p, nil
 }

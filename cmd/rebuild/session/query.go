@@ -10,10 +10,11 @@ import (
 // Place says where a session works, and on which engine. The zero value is the current
 // folder, and the engine that the user's docker command talks to.
 type Place struct {
-	Dir                    string // a folder of the repository
-	Host, Context, Builder string // as docker.Options
-	Load                   docker.Loading
-	Timeout                time.Duration
+	Dir           string   // a folder of the repository
+	Host, Context string   // as docker.Options
+	Builders      []string // as docker.Options
+	Load          docker.Loading
+	Timeout       time.Duration
 }
 
 // Query says what is asked of a session. It is made once, and nothing changes it.

@@ -117,6 +117,9 @@ func (s *Session) Job(ctx context.Context, p *Planned) (run.Job, error) {
 		return run.Job{}, err
 	}
 	job := run.Job{Plan: p.Plan, Images: images, Made: p.Made, States: states, Request: reqs.request, Costs: p.costs()}
+	if job.Builders, job.Able, err = s.builders(ctx, states.Catalog); err != nil {
+		return run.Job{}, err
+	}
 	q := p.query
 	if q.At == "" {
 		job.Settled = reqs.settled
