@@ -210,12 +210,16 @@ func (e *Engine) manifestStore(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return isManifestStore(info), nil
+}
+
+func isManifestStore(info *system.Info) bool {
 	for _, pair := range info.DriverStatus {
 		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
 // about asks /info once; an engine's answer does not change for what is read of
@@ -241,18 +245,26 @@ func (e *Engine) Images(ctx context.Context) (Images, error) {
 	if !e.HasStore() {
 		return Images{}, nil
 	}
+	list, err := e.imageList(ctx)
+	if err != nil {
+		return Images{}, err
+	}
+	return NewImages(list), nil
+}
+
+func (e *Engine) imageList(ctx context.Context) ([]Image, error) {
 	if err := e.meet(ctx); err != nil {
-		return Images{}, e.failed(ctx, "list images", err)
+		return nil, e.failed(ctx, "list images", err)
 	}
 	list, err := e.list(ctx)
 	if err != nil {
-		return Images{}, e.failed(ctx, "list images", err)
+		return nil, e.failed(ctx, "list images", err)
 	}
 	images := make([]Image, len(list))
 	for i, im := range list {
 		images[i] = Image{ID: im.ID, Tags: im.RepoTags, Digests: im.RepoDigests}
 	}
-	return NewImages(images), nil
+	return images, nil
 }
 
 // Inspect gives an image by its id or a reference.

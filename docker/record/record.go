@@ -230,6 +230,9 @@ func (s *Store) Tidy() error {
 // JournalFile is where a run notes what it makes.
 func (s *Store) JournalFile() string { return filepath.Join(s.runDir(), "journal.json") }
 
+// ListFile is where the last list of the engine's images is kept, if it is.
+func (s *Store) ListFile() string { return filepath.Join(s.runDir(), "images.json") }
+
 // AuditFile is where audits are kept.
 func (s *Store) AuditFile() string { return filepath.Join(s.dir, "audit.jsonl") }
 

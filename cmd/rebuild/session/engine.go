@@ -20,8 +20,9 @@ import (
 // image was never seen.
 type engine struct {
 	conn    *docker.Engine
-	dir     string // of the records of all engines
-	id      string // of the engine whose records these are
+	placed  chan struct{} // closed when dir is known
+	dir     string        // of the records of all engines
+	id      string        // of the engine whose records these are
 	records *record.Store
 
 	asking sync.WaitGroup                  // questions under way
@@ -88,7 +89,7 @@ func (s *Session) connect(ctx context.Context, use Use) error {
 
 func newEngine(ctx context.Context, conn *docker.Engine) *engine {
 	ctx, stop := context.WithCancel(ctx)
-	e := &engine{conn: conn, stop: stop, began: time.Now(), bases: map[string]impact.Base{}, shown: map[string]docker.Image{}, late: func() {}}
+	e := &engine{conn: conn, placed: make(chan struct{}), stop: stop, began: time.Now(), bases: map[string]impact.Base{}, shown: map[string]docker.Image{}, late: func() {}}
 	e.begin = func(question func(context.Context)) { e.asking.Go(func() { question(ctx) }) }
 	return e
 }
@@ -129,7 +130,7 @@ func (e *engine) ask() *answer {
 	a := &answer{done: make(chan struct{})}
 	e.begin(func(ctx context.Context) {
 		defer close(a.done)
-		a.images, a.err = e.conn.Images(ctx)
+		a.images, a.err = e.list(ctx)
 	})
 	return a
 }
@@ -194,6 +195,7 @@ func (s *Session) openRecords(ctx context.Context) {
 		return
 	}
 	e.dir = s.recordsDir()
+	close(e.placed)
 	e.id = record.LastEngine(e.dir)
 	if e.id == "" {
 		end := e.waiting()
