@@ -90,7 +90,7 @@ func allowed(reqs []*Request) []string {
 // addContexts fills in where a request reads: the main context, the Dockerfile
 // and the named contexts.
 func (b *build) addContexts(so *client.SolveOpt, req *Request, attrs map[string]string) error {
-	mount := func(name string, files fsutil.FS) { so.LocalMounts[b.localName(req, name)] = files }
+	mount := func(name string, files fsutil.FS) { b.mounts[b.localName(req, name)] = files }
 	if req.Image.RemoteContext != "" {
 		attrs["context"] = req.Image.RemoteContext
 	} else {

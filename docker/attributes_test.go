@@ -11,6 +11,7 @@ import (
 	"github.com/docker/cli/cli/config/configfile"
 	engineapi "github.com/docker/docker/client"
 	"github.com/moby/buildkit/client"
+	"github.com/tonistiigi/fsutil"
 
 	"rebuild/impact"
 )
@@ -73,13 +74,16 @@ func TestFrontendAttrs(t *testing.T) {
 	}
 }
 
-// contexts gives the solve options of a request as Build fills them in.
-func contexts(ctx context.Context, req *Request) (client.SolveOpt, error) {
-	return (&build{engine: &Engine{api: &engineapi.Client{}, config: &configfile.ConfigFile{}}, req: req, manifestStore: true}).solveOpt(ctx)
+// contexts gives the solve options of a request as Build fills them in, and the folders that
+// it reads.
+func contexts(ctx context.Context, req *Request) (client.SolveOpt, map[string]fsutil.FS, error) {
+	b := &build{engine: &Engine{api: &engineapi.Client{}, config: &configfile.ConfigFile{}}, req: req, manifestStore: true}
+	so, err := b.solveOpt(ctx)
+	return so, b.mounts, err
 }
 
 func TestContexts(t *testing.T) {
-	so, err := contexts(t.Context(), &Request{
+	so, mounts, err := contexts(t.Context(), &Request{
 		Image: impact.Image{RemoteContext: "https://x/y.git#v1", Dockerfile: "sub/Dockerfile", Contexts: []impact.NamedContext{
 			{Name: "docker.io/library/alpine:latest", Image: "a"}, {Name: "src", URL: "https://x/z.git"}, {Name: "dir", Dir: "d"},
 		}},
@@ -87,8 +91,8 @@ func TestContexts(t *testing.T) {
 		Parents: map[string]string{"a": "docker.io/library/a:1"},
 		Named:   map[string]Source{"dir": {Key: "k"}},
 	})
-	if err != nil || len(so.LocalMounts) != 1 || so.SharedKey != "c" {
-		t.Errorf("%v %v", err, so.LocalMounts)
+	if err != nil || len(mounts) != 1 || so.SharedKey != "c" {
+		t.Errorf("%v %v", err, mounts)
 	}
 	for k, v := range map[string]string{
 		"context": "https://x/y.git#v1", "filename": "sub/Dockerfile",
@@ -99,19 +103,19 @@ func TestContexts(t *testing.T) {
 			t.Errorf("%s is %q, want %q", k, so.FrontendAttrs[k], v)
 		}
 	}
-	so, err = contexts(t.Context(), &Request{
+	so, mounts, err = contexts(t.Context(), &Request{
 		Image:      impact.Image{RemoteContext: "https://x/y.git", Dockerfile: "x/c.Dockerfile", LocalDockerfile: true},
 		Dockerfile: []byte("FROM scratch"), DockerfileName: "x/c.Dockerfile",
 	})
-	if a := so.FrontendAttrs; err != nil || a["dockerfilekey"] != "dockerfile" || a["filename"] != "c.Dockerfile" || a["context"] == "" || len(so.LocalMounts) != 1 {
+	if a := so.FrontendAttrs; err != nil || a["dockerfilekey"] != "dockerfile" || a["filename"] != "c.Dockerfile" || a["context"] == "" || len(mounts) != 1 {
 		t.Errorf("a Dockerfile that is here: %v %+v", err, so)
 	}
-	so, err = contexts(t.Context(), &Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
-	if err != nil || so.SharedKey != "k" || len(so.LocalMounts) != 2 {
-		t.Errorf("%v %+v", err, so)
+	so, mounts, err = contexts(t.Context(), &Request{Dockerfile: []byte("FROM scratch"), DockerfileName: "x/Dockerfile", Context: Source{Key: "k"}})
+	if err != nil || so.SharedKey != "k" || len(mounts) != 2 {
+		t.Errorf("%v %+v %v", err, so, mounts)
 	}
 	for _, nc := range []impact.NamedContext{{Name: "UP", Dir: "x"}, {Name: "l", URL: "oci-layout:///nonexistent"}, {Name: "i", Image: "none"}} {
-		if _, err := contexts(t.Context(), &Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
+		if _, _, err := contexts(t.Context(), &Request{Image: impact.Image{Contexts: []impact.NamedContext{nc}}}); err == nil || !strings.Contains(err.Error(), nc.Name) {
 			t.Errorf("%+v: %v", nc, err)
 		}
 	}

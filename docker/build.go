@@ -40,7 +40,8 @@ type build struct {
 	cutOff        bool                // its end was not waited for
 	ancestorAttrs []map[string]string // of req.Ancestors
 	ancestry      *ancestry
-	load          *loading // nil: the image is not loaded
+	mounts        map[string]fsutil.FS // folders that are read, by name
+	load          *loading             // nil: the image is not loaded
 }
 
 // Build builds one image. The error is a *BuildFailure, *Canceled or
@@ -125,11 +126,11 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if err != nil {
 		return failed(err)
 	}
-	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, LocalMounts: map[string]fsutil.FS{}, SharedKey: b.req.Context.Key}
+	so := client.SolveOpt{Ref: b.req.ID, FrontendAttrs: attrs, SharedKey: b.req.Context.Key}
 	if b.engine.IsBuilder() {
 		so.SharedKey = "rebuild" // the names of the sources tell them apart
 	}
-	so.LocalFilterOpt = followEach(ctx, so.LocalMounts)
+	b.mounts = map[string]fsutil.FS{}
 	if err := b.prepareAncestors(ctx, &so); err != nil {
 		return failed(err)
 	}
@@ -146,6 +147,11 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if so.Session, err = b.engine.attachables(all, b.status); err != nil {
 		return failed(err)
 	}
+	read, err := newSources(b.mounts, followEach(ctx, b.mounts))
+	if err != nil {
+		return failed(err)
+	}
+	so.Session = append(so.Session, read)
 	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
 		return failed(b.refuse(ctx, what))
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 // goroutinesFile names, in the environment, the file into which a program of this
-// test binary writes its goroutines on SIGUSR1.
+// test binary writes its goroutines on SIGUSR1, and beside it the profile of its heap.
 const goroutinesFile = "REBUILD_TEST_GOROUTINES"
 
 func init() {
@@ -43,6 +43,10 @@ func init() {
 	go func() {
 		for range asked {
 			var b bytes.Buffer
+			if heap, err := os.Create(path + ".heap"); err == nil {
+				_ = pprof.Lookup("heap").WriteTo(heap, 0)
+				_ = heap.Close()
+			}
 			if pprof.Lookup("goroutine").WriteTo(&b, 1) == nil && os.WriteFile(path+".new", b.Bytes(), 0o600) == nil {
 				_ = os.Rename(path+".new", path) // who waits for it sees that it does not come
 			}

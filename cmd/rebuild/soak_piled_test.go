@@ -107,7 +107,12 @@ func (s *soak) piledUp(t *testing.T, st daemon.Status) {
 		t.Errorf("%d watches beyond those of its folders, %d at first: %+v", now.beyond, first.beyond, now)
 	}
 	if s.tick != nil && now.memory > s.first.memory+moreMemory {
-		t.Errorf("%d KiB are resident, %d at first", now.memory, s.first.memory)
+		kept := filepath.Join(os.TempDir(), fmt.Sprintf("rebuild-soak-%d.heap", os.Getpid()))
+		heap, err := os.ReadFile(filepath.Join(s.tmp, "goroutines.heap"))
+		if err == nil {
+			err = os.WriteFile(kept, heap, 0o600)
+		}
+		t.Errorf("%d KiB are resident, %d at first; the heap: go tool pprof -top %s (%v)", now.memory, s.first.memory, kept, err)
 	}
 	t.Logf("settled after %d edits: %+v, %d images, %s", s.edits, now, len(st.Images), st.State)
 	if s.tick != nil && now.goroutines > s.first.goroutines {

@@ -124,11 +124,12 @@ func (in *input) recovered(err *error) {
 
 // goTypes are the types of YAML values as compose-go names them, and as people do.
 var goTypes = map[string]string{
-	"<nil>": "null", "string": "string", "bool": "boolean", "int": "number", "uint64": "number", "float64": "number",
+	"<nil>": "null", "bool": "boolean", "int": "number", "uint64": "number", "float64": "number",
 	"[]interface {}": "list", "[]any": "list", "map[string]interface {}": "mapping", "map[string]any": "mapping",
 }
 
-var goType = regexp.MustCompile(`invalid type (?:<nil>|string|bool|int|uint64|float64|\[\](?:interface \{\}|any)|map\[string\](?:interface \{\}|any))`)
+// goType is where compose-go names one: "invalid type int", "cannot convert int into a mapping".
+var goType = regexp.MustCompile(`\b(?:type|use|convert|got) (?:<nil>|(?:bool|int|uint64|float64)\b|(?:\[\]|map\[string\])(?:interface \{\}|any\b))`)
 
 // message is an error's text in our style: one line, lower case, no full stop.
 func message(err error) string {
@@ -137,7 +138,10 @@ func message(err error) string {
 
 func sentence(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	s = goType.ReplaceAllStringFunc(s, func(found string) string { return "invalid type " + goTypes[found[len("invalid type "):]] })
+	s = goType.ReplaceAllStringFunc(s, func(found string) string {
+		word, typ, _ := strings.Cut(found, " ")
+		return word + " " + goTypes[typ]
+	})
 	s = strings.TrimSuffix(s, ".")
 	first, n := utf8.DecodeRuneInString(s)
 	second, _ := utf8.DecodeRuneInString(s[n:])
