@@ -49,6 +49,9 @@ func (s *Session) runIsolated(ctx context.Context, p *Planned, shown Shown) (*ru
 		return nil, err
 	}
 	r.Job = run.Job{Plan: p.Plan, Images: images, States: states, Request: iso.request, Anew: true, Costs: p.costs()}
+	if r.Job.Builders, r.Job.Able, err = s.builders(ctx, states.Catalog); err != nil {
+		return nil, err
+	}
 	r.Push, r.FailFast, r.Vouching = false, false, p.Records
 	r.Progress, r.Observe = shown.Progress, shown.Observe
 	return r.Do(ctx)
