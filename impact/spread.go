@@ -24,14 +24,13 @@ type Held struct {
 // Of one place it is a Schedule with slots. Times are seconds, since any moment that is
 // the same in all calls.
 type Spread struct {
-	sched   *Schedule
-	tasks   map[string]spreadTask
-	places  []*place
-	held    map[string]Held   // what the tasks and their parents are, as of now
-	travels bool              // what the run makes
-	names   []string          // of the tasks, as given
-	ties    map[string]*tie   // of each task
-	at      map[string]*place // of what runs
+	sched  *Schedule
+	tasks  map[string]spreadTask
+	places []*place
+	held   map[string]Held   // what the tasks and their parents are, as of now
+	names  []string          // of the tasks, as given
+	ties   map[string]*tie   // of each task
+	at     map[string]*place // of what runs
 }
 
 // spreadTask is a Task with the places that failed it.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"testing"
@@ -18,7 +19,7 @@ import (
 // TestBuilderStories are stories on a buildkitd by itself, which has no image store:
 // images that are built on each other start from a static busybox. REBUILD_TEST_BUILDER is
 // its address; $ENGINE is an engine beside it, which stories name that load into it, and
-// $REGISTRY a registry for builders on this machine.
+// $REGISTRY a registry for builders on this machine, $REFUSES one that lets nobody in.
 func TestBuilderStories(t *testing.T) {
 	address := os.Getenv("REBUILD_TEST_BUILDER")
 	if address == "" {
@@ -27,6 +28,11 @@ func TestBuilderStories(t *testing.T) {
 	e := enginetest.Connect(t)
 	pushes := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(pushes.Close)
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(refuses.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/builder",
 		UpdateScripts:       *update,
@@ -36,6 +42,7 @@ func TestBuilderStories(t *testing.T) {
 			env.Setenv("BUILDER", address)
 			env.Setenv("ENGINE", e.Host())
 			env.Setenv("REGISTRY", pushes.Listener.Addr().String())
+			env.Setenv("REFUSES", refuses.Listener.Addr().String())
 			prefix := fmt.Sprintf("rebuild-story-%x", rand.Uint64())
 			env.Setenv("P", prefix)
 			env.Defer(func() { removeTags(t, e, prefix) })

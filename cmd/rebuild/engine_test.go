@@ -98,10 +98,10 @@ func removeTags(t *testing.T, e *docker.Engine, prefix string) {
 	}
 }
 
-// fill puts $OS, $P, $ENGINE, $BUILDER and $REGISTRY into files: fill FILE...
+// fill puts $OS, $P, $ENGINE, $BUILDER, $REGISTRY and $REFUSES into files: fill FILE...
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
-		text := strings.NewReplacer("$OS", ts.Getenv("OS"), "$P", ts.Getenv("P"), "$ENGINE", ts.Getenv("ENGINE"), "$BUILDER", ts.Getenv("BUILDER"), "$REGISTRY", ts.Getenv("REGISTRY")).Replace(ts.ReadFile(name))
+		text := strings.NewReplacer("$OS", ts.Getenv("OS"), "$P", ts.Getenv("P"), "$ENGINE", ts.Getenv("ENGINE"), "$BUILDER", ts.Getenv("BUILDER"), "$REGISTRY", ts.Getenv("REGISTRY"), "$REFUSES", ts.Getenv("REFUSES")).Replace(ts.ReadFile(name))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
 	}
 }

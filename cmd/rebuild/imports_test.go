@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"docker":                     {"impact", "impact/llb", "impact/safefile", "impact/spelling"},
 	"docker/record":              {"impact", "impact/safefile"},
 	"docker/audit":               {"docker/record", "impact", "impact/safefile"},
+	"docker/registry":            {},
 	"docker/run":                 {"docker", "docker/record", "docker/audit", "impact", "impact/safefile"},
 	"docker/enginetest":          {"docker", "impact"},
 	"cmd/rebuild-pre-push":       {"hooks", "cmd/rebuild/recording/standin"},
@@ -43,7 +44,7 @@ var allowed = map[string][]string{
 	"cmd/rebuild/recording/standin":   {"impact/catalog/commandline"},
 
 	"cmd/rebuild/session": {
-		"docker", "docker/record", "docker/audit", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb",
+		"docker", "docker/record", "docker/audit", "docker/registry", "docker/run", "hooks", "impact", "impact/catalog", "impact/llb",
 		"impact/safefile", "impact/spelling", "impact/tree",
 	},
 	"cmd/rebuild": {

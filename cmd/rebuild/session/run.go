@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"rebuild/docker"
 	"rebuild/docker/audit"
 	"rebuild/docker/record"
+	"rebuild/docker/registry"
 	"rebuild/docker/run"
 	"rebuild/impact"
 )
@@ -31,7 +33,27 @@ func (s *Session) Run(ctx context.Context, p *Planned, shown Shown) (*run.Report
 		return nil, err
 	}
 	r.Progress, r.Observe = shown.Progress, shown.Observe
+	if r.Push {
+		if err := p.mayPush(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return r.Do(ctx)
+}
+
+// mayPush refuses a run whose images a registry does not take, before it builds any.
+func (p *Planned) mayPush(ctx context.Context) error {
+	var refs []string
+	for _, name := range p.Plan.Rebuilds() {
+		im, _ := p.Target.Catalog.Image(name)
+		refs = append(refs, im.Refs...)
+	}
+	err := registry.MayPush(ctx, refs)
+	var refused *registry.Refused
+	if errors.As(err, &refused) {
+		return &impact.Fault{Cause: refused.Error(), Hint: "docker login " + impact.ShellWord(refused.Registry)}
+	}
+	return err
 }
 
 // Following is how somebody follows a run, and gives it newer jobs.
