@@ -416,7 +416,7 @@ func (e *Engine) failed(ctx context.Context, what string, err error) error {
 	case client.IsErrConnectionFailed(err), errors.Is(err, errNoEngine), errors.Is(err, errSilent), strings.Contains(err.Error(), httpsServer),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
 		return e.endpoint.unreachable(e.silence.worded(err))
-	case cerrdefs.IsNotFound(err):
+	case isGone(err):
 		return fmt.Errorf("%s: %w", what, ErrNoImage)
 	case cerrdefs.IsConflict(err):
 		return fmt.Errorf("%s: %w: %v", what, ErrInUse, err)
