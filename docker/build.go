@@ -142,9 +142,6 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if so.Session, err = b.engine.attachables(all, b.status); err != nil {
 		return failed(err)
 	}
-	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
-		return failed(b.refuse(ctx, what))
-	}
 	if so.Exports, err = b.export(ctx); err != nil {
 		return failed(err)
 	}

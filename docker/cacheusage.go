@@ -14,6 +14,9 @@ type CacheEntry struct {
 
 // CacheUsage lists what the build cache holds.
 func (e *Engine) CacheUsage(ctx context.Context) ([]CacheEntry, error) {
+	if err := e.CanBuild(ctx); err != nil { // it has no such cache, either
+		return nil, err
+	}
 	l, err := e.dialBuildKit(ctx)
 	if err != nil {
 		return nil, err

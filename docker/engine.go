@@ -28,7 +28,6 @@ import (
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
-	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -58,8 +57,8 @@ type Engine struct {
 
 	cutOff sync.Map // Request.ID -> *following, of builds that were cut off
 
-	mu   sync.Mutex   // guards info
-	info *system.Info // what the engine says of itself, once it was asked
+	mu   sync.Mutex // guards self
+	self *self      // what the engine says of itself, once it was asked
 }
 
 // Connect prepares the connection. The engine itself is first called when
@@ -174,14 +173,11 @@ func (e *Engine) ID(ctx context.Context) (string, error) {
 		}
 		id += " and "
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return "", err
 	}
-	if info.ID == "" { // Podman's API has none
-		return id + e.endpoint.host, nil
-	}
-	return id + info.ID, nil
+	return id + cmp.Or(about.id(), e.endpoint.host), nil
 }
 
 // Version is the engine's version; "" where there is none.
@@ -189,11 +185,11 @@ func (e *Engine) Version(ctx context.Context) (string, error) {
 	if !e.HasStore() {
 		return "", nil
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return "", err
 	}
-	return info.ServerVersion, nil
+	return about.info.ServerVersion, nil
 }
 
 // buildKitVersion is the version of the engine whose BuildKit builds, for people: that it
@@ -212,34 +208,16 @@ func (e *Engine) manifestStore(ctx context.Context) (bool, error) {
 	if !e.HasStore() {
 		return true, nil
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return false, err
 	}
-	for _, pair := range info.DriverStatus {
+	for _, pair := range about.info.DriverStatus {
 		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
 			return true, nil
 		}
 	}
 	return false, nil
-}
-
-// about asks /info once; an engine's answer does not change for what is read of
-// it here.
-func (e *Engine) about(ctx context.Context) (*system.Info, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.info == nil {
-		if err := e.meet(ctx); err != nil {
-			return nil, e.failed(ctx, "docker info", err)
-		}
-		info, err := answered(ctx, &e.silence, e.api.Info)
-		if err != nil {
-			return nil, e.failed(ctx, "docker info", whole(err))
-		}
-		e.info = &info
-	}
-	return e.info, nil
 }
 
 // Images lists what the engine holds, in one call.
