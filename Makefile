@@ -95,7 +95,7 @@ together: ## have a daemon, runs and pushes work at once, and be killed (ROUNDS,
 	@.ci/setup engine busybox
 	go test ./cmd/rebuild -v -timeout 4h -run '^TestTogether$$' -together.rounds $(ROUNDS) -soak.seed $(SEED)
 
-ENGINES ?= 28-classic 28-containerd buildkitd
+ENGINES ?= 28-classic 28-containerd rootless buildkitd podman
 engines: ## run what an engine decides on each of ENGINES (REPOS, EDITS, SOAK, SEED)
 	@.ci/setup engine busybox buildx engines
 	@set -e; for engine in $(ENGINES); do .ci/engine-tests all $$engine; done

@@ -33,6 +33,7 @@ type build struct {
 	steps         *StepLog
 	show          *statusTee
 	manifestStore bool
+	intoPodman    bool
 	configs       map[string][]byte // what the frontend made, by metadata key
 	frontendErr   error             // of the frontend, before the engine has repeated it as mere text
 	warnings      []string
@@ -59,6 +60,9 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 	}
 	req.Context.Key = sourceKey(req.Context)
 	if b.manifestStore, err = e.manifestStore(ctx); err != nil {
+		return nil, err
+	}
+	if b.intoPodman, err = e.keepsInPodman(ctx); err != nil {
 		return nil, err
 	}
 	if b.show, err = newStatusTee(req.LogFile, req.Progress); err != nil {
@@ -152,9 +156,6 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 		return failed(err)
 	}
 	so.Session = append(so.Session, read)
-	if what := unkept(b.req.Image); what != "" && !b.manifestStore {
-		return failed(b.refuse(ctx, what))
-	}
 	if so.Exports, err = b.export(ctx); err != nil {
 		return failed(err)
 	}
@@ -363,6 +364,7 @@ func (b *build) result(ctx context.Context, resp *client.SolveResponse, loaded s
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", b.req.Image.Name, err)
 	}
+	b.hidden(ctx, im.ID)
 	r.ImageID, r.Chain, r.Made = im.ID, im.Chain, im
 	if config != nil {
 		if r.ConfigJSON, err = withRootFS(config, im.Chain); err != nil {

@@ -19,6 +19,7 @@ import (
 	contextstore "github.com/docker/cli/cli/context/store"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container:// addresses
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod:// addresses
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer" // podman-container:// addresses
 	_ "github.com/moby/buildkit/client/connhelper/ssh"             // ssh:// addresses
 
 	"rebuild/impact"
@@ -26,7 +27,7 @@ import (
 )
 
 // builderSchemes are the addresses of a buildkitd that can be dialed.
-var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "kube-pod", "ssh"}
+var builderSchemes = []string{"tcp", "unix", "npipe", "docker-container", "podman-container", "kube-pod", "ssh"}
 
 // builderEndpoint is where the builder is that a user names: at its address; the engine of a
 // docker context, which is a builder of that name for buildx, too; or what

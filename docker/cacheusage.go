@@ -17,6 +17,9 @@ type CacheEntry struct {
 // CacheUsage lists what the build cache holds; of several builders, what all of theirs
 // hold.
 func (e *Engine) CacheUsage(ctx context.Context) ([]CacheEntry, error) {
+	if err := e.CanBuild(ctx); err != nil { // it has no such cache, either
+		return nil, err
+	}
 	var entries []CacheEntry
 	for _, ep := range e.everywhere() {
 		usage, err := e.cacheUsage(ctx, ep)

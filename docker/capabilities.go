@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -32,17 +33,13 @@ func (u *Unsupported) Error() string {
 // stands in an index or in manifests of its own. buildx refuses the same of such an
 // engine (build.toSolveOpt).
 type Unkept struct {
-	What    string // "docker-bake.hcl: attest type=sbom"
-	Version string // of the engine; "" when it is not known
+	What   string // "docker-bake.hcl: attest type=sbom"
+	Engine string // "docker engine 20.10.24"; "" when it is not known
 }
 
 // Error implements error.
 func (u *Unkept) Error() string {
-	engine := "this engine"
-	if u.Version != "" {
-		engine = "docker engine " + u.Version
-	}
-	return fmt.Sprintf("%s: %s cannot keep that: one with the containerd image store can, or a builder (--builder)", u.What, engine)
+	return fmt.Sprintf("%s: %s cannot keep that: one with the containerd image store can, or a builder (--builder)", u.What, cmp.Or(u.Engine, "this engine"))
 }
 
 // need is a field of an operation that changes what the image holds, with the

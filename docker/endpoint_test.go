@@ -222,7 +222,7 @@ func TestHint(t *testing.T) {
 		cause error
 		want  string
 	}{
-		{endpoint{host: "unix:///x"}, fs.ErrPermission, "usermod"},
+		{endpoint{host: "unix:///x", from: "--host"}, fs.ErrPermission, "usermod"},
 		{endpoint{host: "cloud", from: builderVariable, named: true}, errors.New("x"), "docker buildx inspect --bootstrap cloud"},
 		{endpoint{host: "ssh://me@h/run/x", from: "DOCKER_HOST"}, errors.New("x"), "ssh me@h docker info"},
 		{endpoint{host: "tcp://h:1", from: "context c"}, errors.New("x"), "--context c"},

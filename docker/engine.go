@@ -28,7 +28,6 @@ import (
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
-	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -58,8 +57,8 @@ type Engine struct {
 
 	cutOff sync.Map // Request.ID -> *following, of builds that were cut off
 
-	mu   sync.Mutex   // guards info
-	info *system.Info // what the engine says of itself, once it was asked
+	mu   sync.Mutex // guards self
+	self *self      // what the engine says of itself, once it was asked
 }
 
 // Connect prepares the connection. The engine itself is first called when
@@ -168,14 +167,11 @@ func (e *Engine) ID(ctx context.Context) (string, error) {
 		}
 		id += " and "
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return "", err
 	}
-	if info.ID == "" { // Podman's API has none
-		return id + e.endpoint.host, nil
-	}
-	return id + info.ID, nil
+	return id + cmp.Or(about.id(), e.endpoint.host), nil
 }
 
 // Version is the engine's version; "" where there is none.
@@ -183,11 +179,11 @@ func (e *Engine) Version(ctx context.Context) (string, error) {
 	if !e.HasStore() {
 		return "", nil
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return "", err
 	}
-	return info.ServerVersion, nil
+	return about.info.ServerVersion, nil
 }
 
 // buildKitVersion is the version of the engine whose BuildKit builds, for people: that it
@@ -206,38 +202,11 @@ func (e *Engine) manifestStore(ctx context.Context) (bool, error) {
 	if !e.HasStore() {
 		return true, nil
 	}
-	info, err := e.about(ctx)
+	about, err := e.about(ctx)
 	if err != nil {
 		return false, err
 	}
-	return isManifestStore(info), nil
-}
-
-func isManifestStore(info *system.Info) bool {
-	for _, pair := range info.DriverStatus {
-		if pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
-			return true
-		}
-	}
-	return false
-}
-
-// about asks /info once; an engine's answer does not change for what is read of
-// it here.
-func (e *Engine) about(ctx context.Context) (*system.Info, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.info == nil {
-		if err := e.meet(ctx); err != nil {
-			return nil, e.failed(ctx, "docker info", err)
-		}
-		info, err := answered(ctx, &e.silence, e.api.Info)
-		if err != nil {
-			return nil, e.failed(ctx, "docker info", whole(err))
-		}
-		e.info = &info
-	}
-	return e.info, nil
+	return about.isManifestStore(), nil
 }
 
 // Images lists what the engine holds, in one call.
@@ -422,7 +391,7 @@ func (e *Engine) failed(ctx context.Context, what string, err error) error {
 	case client.IsErrConnectionFailed(err), errors.Is(err, errNoEngine), errors.Is(err, errSilent), strings.Contains(err.Error(), httpsServer),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &netErr):
 		return e.endpoint.unreachable(e.silence.worded(err))
-	case cerrdefs.IsNotFound(err):
+	case isGone(err):
 		return fmt.Errorf("%s: %w", what, ErrNoImage)
 	case cerrdefs.IsConflict(err):
 		return fmt.Errorf("%s: %w: %v", what, ErrInUse, err)

@@ -13,25 +13,30 @@ import (
 	"rebuild/impact"
 )
 
-// fits refuses an image for several platforms where the store holds one of an image: the
-// engine itself finds that out at the export, when all of them are built.
+// fits refuses what the engine's store does not hold: an image for several platforms, and what
+// is kept beside an image. The engine itself finds that out at the export, when all is built.
 func (b *build) fits(ctx context.Context) error {
-	platforms := b.req.Image.Platforms
-	if b.manifestStore || len(platforms) < 2 {
+	platforms, beside := b.req.Image.Platforms, unkept(b.req.Image)
+	if b.manifestStore || len(platforms) < 2 && beside == "" {
 		return nil
 	}
-	version, err := b.engine.Version(ctx)
+	about, err := b.engine.about(ctx)
 	if err != nil {
 		return err
 	}
-	hint := fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0])
-	if b.engine.IsBuilder() {
-		hint = "rebuild --load=false, or --push, which leave it out of the engine"
+	f := &impact.Fault{
+		Cause: fmt.Sprintf("%s holds an image for one platform, not for %s", about.store(), strings.Join(platforms, ", ")),
+		Hint:  "rebuild --load=false, or --push, which leave it out of the engine",
 	}
-	return &impact.Fault{
-		Cause: fmt.Sprintf("docker engine %s without the containerd image store holds an image for one platform, not for %s", version, strings.Join(platforms, ", ")),
-		Hint:  hint,
+	switch loaded := b.engine.IsBuilder(); {
+	case beside != "" && loaded:
+		f.Cause = fmt.Sprintf("%s: %s: %s, which it is loaded into, cannot keep that", b.req.Image.Origin, beside, about.name())
+	case beside != "":
+		return b.refuse(ctx, beside)
+	case !loaded:
+		f.Hint = fmt.Sprintf("rebuild --set '%s.platform=%s', or --builder with a buildkitd", b.req.Image.Name, platforms[0])
 	}
+	return f
 }
 
 // unkept says what an image is to have that only an engine with manifests keeps, "" for
@@ -49,9 +54,13 @@ func unkept(im impact.Image) string {
 }
 
 func (b *build) refuse(ctx context.Context, what string) error {
-	// The version is for people; that it cannot be had is no second error.
-	version, _ := b.engine.Version(ctx)
-	return &Unkept{What: b.req.Image.Origin + ": " + what, Version: version}
+	refused := &Unkept{What: b.req.Image.Origin + ": " + what}
+	if b.engine.HasStore() {
+		if about, err := b.engine.about(ctx); err == nil { // it is for people: that it cannot be had is no second error
+			refused.Engine = about.name()
+		}
+	}
+	return refused
 }
 
 // export is how the image gets to where it is used: the engine's own store, or from a

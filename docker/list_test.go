@@ -16,10 +16,14 @@ func TestListWhileRemoved(t *testing.T) {
 	const ref = "docker.io/library/a:1"
 	for name, tt := range map[string]struct {
 		faults int
+		status int
+		says   string
 		err    string
 	}{
-		"once":   {faults: 1},
-		"always": {faults: 1000, err: "list images: its store changes while it lists it: "},
+		"once":    {faults: 1, status: http.StatusNotFound, says: "NotFound: content digest sha256:027c: not found"},
+		"always":  {faults: 1000, status: http.StatusNotFound, says: "NotFound: content digest sha256:027c: not found", err: "list images: its store changes while it lists it: "},
+		"podman":  {faults: 2, status: http.StatusInternalServerError, says: "checking if image 02 is dangling: reading image 02: locating image with ID 02: image not known"},
+		"another": {faults: 1, status: http.StatusInternalServerError, says: "the disk is full", err: "the disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			left := tt.faults
@@ -30,8 +34,8 @@ func TestListWhileRemoved(t *testing.T) {
 				case strings.HasSuffix(r.URL.Path, "/images/json") && left > 0:
 					left--
 					w.Header().Set("Content-Type", "application/json")
-					w.WriteHeader(http.StatusNotFound)
-					fmt.Fprint(w, `{"message":"NotFound: content digest sha256:027c: not found"}`)
+					w.WriteHeader(tt.status)
+					fmt.Fprintf(w, `{"message":%q}`, tt.says)
 				default:
 					w.Header().Set("Content-Type", "application/json")
 					fmt.Fprint(w, `[{"Id":"sha256:1","RepoTags":["a:1"]}]`)

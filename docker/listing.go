@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/events"
-	"github.com/docker/docker/api/types/system"
 )
 
 // Listing is what an engine held when it was listed, to be used again as long as its events
@@ -49,7 +48,7 @@ func (e *Engine) ImagesSince(ctx context.Context, last *Listing) (images Images,
 		return e.imagesTimed(ctx)
 	}
 	past, info, err := e.past(ctx)
-	if err != nil || info.ID == "" || !isManifestStore(info) || listedBy(info) != last.Engine {
+	if err != nil || !info.isManifestStore() || info.listed() != last.Engine {
 		return e.imagesTimed(ctx)
 	}
 	now := &Listing{Engine: last.Engine, Tells: last.Tells || slices.ContainsFunc(past, func(ev Event) bool { return aboutImages(ev) && ev.Action == made })}
@@ -68,7 +67,8 @@ func (e *Engine) ImagesSince(ctx context.Context, last *Listing) (images Images,
 	return NewImages(now.Images), now, nil
 }
 
-func listedBy(info *system.Info) string { return info.ID + " " + info.ServerVersion }
+// listed names the engine and its version.
+func (s *self) listed() string { return s.id() + " " + s.info.ServerVersion }
 
 // imagesTimed lists, and says of a store that is slow that the next list is to be kept.
 func (e *Engine) imagesTimed(ctx context.Context) (Images, *Listing, error) {
@@ -78,10 +78,10 @@ func (e *Engine) imagesTimed(ctx context.Context) (Images, *Listing, error) {
 		return images, nil, err
 	}
 	info, err := e.about(ctx)
-	if err != nil || info.ID == "" || !isManifestStore(info) {
+	if err != nil || !info.isManifestStore() {
 		return images, nil, nil
 	}
-	return images, &Listing{Engine: listedBy(info)}, nil
+	return images, &Listing{Engine: info.listed()}, nil
 }
 
 // aboutImages tells whether an event may change what is listed.
@@ -89,7 +89,7 @@ func aboutImages(ev Event) bool { return ev.Type == string(events.ImageEventType
 
 // past are the events that the engine remembers, the oldest first, up to now by its own clock:
 // it would wait for those of a later moment.
-func (e *Engine) past(ctx context.Context) ([]Event, *system.Info, error) {
+func (e *Engine) past(ctx context.Context) ([]Event, *self, error) {
 	if err := e.meet(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -102,7 +102,7 @@ func (e *Engine) past(ctx context.Context) ([]Event, *system.Info, error) {
 		return nil, nil, err
 	}
 	list, err := answered(ctx, &e.silence, func(ctx context.Context) ([]Event, error) { return e.eventsUntil(ctx, now) })
-	return list, &info, err
+	return list, &self{info: info}, err
 }
 
 func (e *Engine) eventsUntil(ctx context.Context, until time.Time) ([]Event, error) {

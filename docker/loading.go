@@ -86,7 +86,8 @@ type loaded struct {
 
 // loadEntry is the export of an image into the engine's store. One that keeps manifests
 // takes a layout of OCI, as buildx gives it (build.toSolveOpt); an archive as docker save
-// makes it has an image for one platform alone.
+// makes it has an image for one platform alone. The names in it, which are short ones, Podman
+// would take for those of localhost: it gets them afterwards.
 func (b *build) loadEntry(ctx context.Context, attrs map[string]string) buildkit.ExportEntry {
 	ctx, stop := context.WithCancel(ctx)
 	l := &loading{stop: stop, result: make(chan loaded, 1)}
@@ -95,12 +96,22 @@ func (b *build) loadEntry(ctx context.Context, attrs map[string]string) buildkit
 	if b.manifestStore {
 		kind = buildkit.ExporterOCI
 	}
+	var refs []string
+	if b.intoPodman {
+		refs, attrs = b.req.Refs, maps.Clone(attrs)
+		delete(attrs, "name")
+	}
 	return buildkit.ExportEntry{Type: kind, Attrs: attrs, Output: func(map[string]string) (io.WriteCloser, error) {
 		archive, w := io.Pipe()
 		l.begun.Store(true)
 		go func() {
 			step := newOwnStep(loadingStep, b.status)
 			id, err := b.engine.loadFrom(ctx, archive)
+			for _, ref := range refs {
+				if err == nil {
+					err = b.engine.tag(ctx, id, ref)
+				}
+			}
 			_ = archive.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // who still writes is told
 			step.end(err)
 			l.result <- loaded{id, err}
@@ -133,6 +144,9 @@ func (l *loading) finish(built bool) (id string, err error) {
 // loadFrom loads an archive of one image.
 func (e *Engine) loadFrom(ctx context.Context, archive io.Reader) (id string, err error) {
 	res, err := e.api.ImageLoad(ctx, archive)
+	if cause := archiveFault(err); cause != "" {
+		return "", fmt.Errorf("load the image: %s", cause)
+	}
 	if err != nil {
 		return "", e.failed(ctx, "load the image", err)
 	}
@@ -149,10 +163,43 @@ func (e *Engine) loadFrom(ctx context.Context, archive io.Reader) (id string, er
 		case line.Error != "":
 			return "", fmt.Errorf("load the image: %s", line.Error)
 		}
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line.Stream), "Loaded image ID: "); ok {
+		if name, ok := loadedID(line.Stream); ok {
 			id = name
 		}
 	}
+}
+
+// tag gives an image a reference, which no other has any more.
+func (e *Engine) tag(ctx context.Context, id, ref string) error {
+	if err := e.api.ImageTag(ctx, id, ref); err != nil {
+		return e.failed(ctx, "tag "+ref, err)
+	}
+	return nil
+}
+
+// loadedID is the id that an engine says of an image without a name: Docker with "Loaded
+// image ID: ", Podman with the words that it has for a name, too.
+func loadedID(line string) (id string, ok bool) {
+	said, ok := strings.CutPrefix(strings.TrimSpace(line), "Loaded image")
+	if !ok {
+		return "", false
+	}
+	if _, id, _ = strings.Cut(said, ": "); !strings.HasPrefix(id, "sha256:") {
+		return "", false
+	}
+	return id, true
+}
+
+// archiveFault is what Podman found wrong with an archive, "" for any other error. It tries
+// an archive as each form that it knows, and says of each why it is none
+// (libimage.Runtime.Load).
+func archiveFault(err error) string {
+	if err == nil {
+		return ""
+	}
+	_, said, _ := strings.Cut(err.Error(), "* docker-archive: ")
+	said, _, _ = strings.Cut(said, "\n")
+	return said
 }
 
 // exports are where an image goes that a builder makes: to the engine, to a registry, or

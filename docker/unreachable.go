@@ -3,7 +3,6 @@ package docker
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"runtime"
 	"strings"
 	"syscall"
@@ -41,6 +40,12 @@ func (ep endpoint) hint(cause error) string {
 	text := cause.Error()
 	scheme, rest, _ := strings.Cut(ep.host, "://")
 	name, isContext := strings.CutPrefix(ep.from, "context ")
+	denied := isDenied(cause)
+	if scheme == "unix" && ep.from != "--builder" && ep.from != builderVariable && !errors.Is(cause, errSilent) {
+		if hint := ep.socketHint(rest, denied); hint != "" {
+			return hint
+		}
+	}
 	switch {
 	case strings.Contains(text, httpsServer) && isContext:
 		return "docker context update " + name + " --docker host=" + ep.host + ",ca=ca.pem,cert=cert.pem,key=key.pem"
@@ -50,7 +55,7 @@ func (ep endpoint) hint(cause error) string {
 		return "docker context update " + name + " --docker host=" + ep.host
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return "unset DOCKER_TLS_VERIFY DOCKER_TLS, if the engine is to be reached without TLS"
-	case errors.Is(cause, fs.ErrPermission) || strings.Contains(text, "permission denied"):
+	case denied:
 		if scheme == "unix" {
 			return "sudo usermod -aG docker $USER, then log in again"
 		}

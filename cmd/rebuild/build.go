@@ -51,6 +51,9 @@ func runBuild(ctx context.Context, p *terminal.Printer, f *flags, images []strin
 		}
 		return nil
 	}
+	if err := s.CanBuild(ctx); err != nil { // before anybody is asked, or told of a run
+		return err
+	}
 	if err := consent(ctx, p, s, planned); err != nil {
 		return err
 	}

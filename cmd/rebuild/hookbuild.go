@@ -13,9 +13,15 @@ import (
 // build builds images of a pushed commit, and prints what failed.
 func (c *pushCheck) build(ctx context.Context, commit prepush.Commit, images []string, begin func()) ([]prepush.Outcome, error) {
 	report, err := c.carryOut(ctx, commit, images, begin)
-	var gone *docker.Unreachable
-	if errors.As(err, &gone) {
+	var (
+		gone      *docker.Unreachable
+		buildless *docker.NoBuildKit
+	)
+	switch {
+	case errors.As(err, &gone):
 		err = &prepush.Unreachable{Err: gone}
+	case errors.As(err, &buildless):
+		err = &prepush.Unreachable{Err: buildless}
 	}
 	if report == nil {
 		return nil, err

@@ -79,7 +79,7 @@ const (
 	Unfinished     // it was given up, or not begun
 )
 
-// Unreachable is the error of an engine that does not answer.
+// Unreachable is the error of an engine that does not answer, or cannot build.
 type Unreachable struct{ Err error }
 
 // Error implements error.

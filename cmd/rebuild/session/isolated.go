@@ -22,7 +22,7 @@ import (
 // built on the parents of the same commit, and these are taken away again; what the
 // builds ran stays in BuildKit's cache.
 func (s *Session) runIsolated(ctx context.Context, p *Planned, shown Shown) (*run.Report, error) {
-	r, err := s.runWith(p, s.isolatedRecords())
+	r, err := s.runWith(ctx, p, s.isolatedRecords())
 	if err != nil {
 		return nil, err
 	}

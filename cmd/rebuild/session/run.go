@@ -93,7 +93,7 @@ func (s *Session) RunLocked(ctx context.Context, p *Planned, job run.Job, f Foll
 // newRun readies a run of a job for a plan, under the run's lock, and clears up after one
 // that was killed.
 func (s *Session) newRun(ctx context.Context, p *Planned, job run.Job) (*run.Run, error) {
-	r, err := s.runWith(p, s.engine.records)
+	r, err := s.runWith(ctx, p, s.engine.records)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,15 @@ func (s *Session) newRun(ctx context.Context, p *Planned, job run.Job) (*run.Run
 	return r, nil
 }
 
-// runWith readies a run that keeps its records in a store.
-func (s *Session) runWith(p *Planned, records *record.Store) (*run.Run, error) {
+// CanBuild asks the engine whether it can build. The error is a *docker.NoBuildKit, or that of
+// an engine that does not answer.
+func (s *Session) CanBuild(ctx context.Context) error { return s.engine.conn.CanBuild(ctx) }
+
+// runWith readies a run that keeps its records in a store, on an engine that can build.
+func (s *Session) runWith(ctx context.Context, p *Planned, records *record.Store) (*run.Run, error) {
+	if err := s.CanBuild(ctx); err != nil {
+		return nil, err
+	}
 	if err := record.UseEngine(s.engine.dir, s.engine.id); err != nil {
 		return nil, err
 	}
