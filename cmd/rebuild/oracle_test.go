@@ -20,9 +20,10 @@ import (
 )
 
 var (
-	oracleSeed  = flag.Uint64("oracle.seed", 0, "seed of the first random repository (0: a new one)")
-	oracleRepos = flag.Int("oracle.repos", 2, "random repositories to judge plans of")
-	oracleEdits = flag.Int("oracle.edits", 5, "random edits of each")
+	oracleSeed      = flag.Uint64("oracle.seed", 0, "seed of the first random repository (0: a new one)")
+	oracleRepos     = flag.Int("oracle.repos", 2, "random repositories to judge plans of")
+	oracleEdits     = flag.Int("oracle.edits", 5, "random edits of each")
+	oracleOnBuilder = flag.Bool("oracle.onbuilder", false, "judge all repositories on REBUILD_TEST_BUILDER, not every fourth")
 )
 
 // TestOracle makes random repositories and random edits, and has BuildKit judge
@@ -43,7 +44,7 @@ func TestOracle(t *testing.T) {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			t.Parallel() // most of the time the engine waits for itself
 			o := &oracle{engine: e, busybox: busybox, tally: tally}
-			if s%4 == 0 {
+			if s%4 == 0 || *oracleOnBuilder {
 				o.builder = os.Getenv("REBUILD_TEST_BUILDER")
 			}
 			o.repository(t, s)
