@@ -30,7 +30,8 @@ const (
 )
 
 // goroutinesFile names, in the environment, the file into which a program of this
-// test binary writes its goroutines on SIGUSR1, and beside it the profile of its heap.
+// test binary writes its goroutines on SIGUSR1, and the profile of its heap into NAME.heap
+// where that is there.
 const goroutinesFile = "REBUILD_TEST_GOROUTINES"
 
 func init() {
@@ -43,7 +44,7 @@ func init() {
 	go func() {
 		for range asked {
 			var b bytes.Buffer
-			if heap, err := os.Create(path + ".heap"); err == nil {
+			if heap, err := os.OpenFile(path+".heap", os.O_WRONLY, 0); err == nil { // it is asked for
 				_ = pprof.Lookup("heap").WriteTo(heap, 0)
 				_ = heap.Close()
 			}
