@@ -83,12 +83,15 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 		return nil, err
 	}
 	resp, err := b.solve(ctx, so)
-	id, loadErr := b.load.finish(err == nil)
-	if err != nil {
-		return nil, b.explain(ctx, err)
+	id, loadErr := b.load.finish(ctx, err == nil)
+	if err == nil && b.load.lost(ctx, loadErr) {
+		id, loadErr = b.loadWhole(ctx, so)
 	}
 	if loadErr != nil {
 		return nil, b.ownFailure(ctx, loadingStep, loadErr)
+	}
+	if err != nil {
+		return nil, b.explain(ctx, err)
 	}
 	result, err := b.result(ctx, resp, id)
 	if err != nil {

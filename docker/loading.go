@@ -1,82 +1,27 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
-	"github.com/docker/cli/cli/config/configfile"
 	buildkit "github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-
-	"rebuild/impact"
+	"github.com/moby/buildkit/util/contentutil"
 )
-
-// Loading says whether what a builder makes is brought into the engine beside it, which
-// then keeps the images as if it had built them.
-type Loading int
-
-// LoadIfThere loads where an engine answers, as buildx does, unless BUILDX_NO_DEFAULT_LOAD
-// is set. Where Load is asked for, the engine must be there.
-const (
-	LoadIfThere Loading = iota
-	Load
-	NoLoad
-)
-
-const noLoadVariable = "BUILDX_NO_DEFAULT_LOAD"
-
-// loadsWithin is how long an engine that need not be there has to answer.
-const loadsWithin = 2 * time.Second
-
-// beside is the engine that what a builder makes is loaded into; nil when there is none.
-func beside(ctx context.Context, o Options, cfg *configfile.ConfigFile) (*Engine, error) {
-	if o.Load == LoadIfThere {
-		if v := os.Getenv(noLoadVariable); v != "" {
-			switch off, err := strconv.ParseBool(v); {
-			case err != nil:
-				return nil, &impact.Fault{Cause: fmt.Sprintf("%s=%s: neither true nor false", noLoadVariable, v), Hint: "unset " + noLoadVariable}
-			case off:
-				o.Load = NoLoad
-			}
-		}
-	}
-	if o.Load == NoLoad {
-		return nil, nil
-	}
-	ep, err := resolveEndpoint(o, cfg)
-	var e *Engine
-	if err == nil {
-		e, err = connect(ep, o, cfg)
-	}
-	if o.Load == Load {
-		return e, err
-	}
-	if err != nil { // of an engine that nobody asked for
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, loadsWithin)
-	defer cancel()
-	if e.ping(ctx) != nil {
-		_ = e.Close()
-		return nil, nil
-	}
-	return e, nil
-}
 
 // loading is an image on its way from a builder into the engine.
 type loading struct {
 	stop   context.CancelFunc
 	begun  atomic.Bool
 	result chan loaded // one, once it has begun
+	layers *inbound    // nil: all layers travel
 }
 
 type loaded struct {
@@ -84,61 +29,140 @@ type loaded struct {
 	err error
 }
 
-// loadEntry is the export of an image into the engine's store. One that keeps manifests
+// loadEntry is the export of an image into the engine's store. A classic store gets the
+// layers that it lacks. One that keeps manifests gets all of them: it says that an image
+// is loaded whose layers it has nowhere, and gives it the name. Podman refuses an archive
+// without a layer.
+func (b *build) loadEntry(ctx context.Context, attrs map[string]string) buildkit.ExportEntry {
+	if !b.manifestStore && !b.intoPodman && b.link.tellsDiffIDs(ctx) {
+		return b.layersEntry(ctx, attrs)
+	}
+	return b.wholeEntry(ctx, attrs)
+}
+
+// wholeEntry is the export of an image with all of its layers. A store that keeps manifests
 // takes a layout of OCI, as buildx gives it (build.toSolveOpt); an archive as docker save
 // makes it has an image for one platform alone. The names in it, which are short ones, Podman
 // would take for those of localhost: it gets them afterwards.
-func (b *build) loadEntry(ctx context.Context, attrs map[string]string) buildkit.ExportEntry {
-	ctx, stop := context.WithCancel(ctx)
-	l := &loading{stop: stop, result: make(chan loaded, 1)}
-	b.load = l
+func (b *build) wholeEntry(ctx context.Context, attrs map[string]string) buildkit.ExportEntry {
+	ctx = b.newLoading(ctx)
+	l := b.load
 	kind := buildkit.ExporterDocker
 	if b.manifestStore {
 		kind = buildkit.ExporterOCI
 	}
-	var refs []string
 	if b.intoPodman {
-		refs, attrs = b.req.Refs, maps.Clone(attrs)
+		attrs = maps.Clone(attrs)
 		delete(attrs, "name")
 	}
 	return buildkit.ExportEntry{Type: kind, Attrs: attrs, Output: func(map[string]string) (io.WriteCloser, error) {
-		archive, w := io.Pipe()
-		l.begun.Store(true)
-		go func() {
-			step := newOwnStep(loadingStep, b.status)
-			id, err := b.engine.loadFrom(ctx, archive)
-			for _, ref := range refs {
-				if err == nil {
-					err = b.engine.tag(ctx, id, ref)
-				}
-			}
-			_ = archive.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // who still writes is told
-			step.end(err)
-			l.result <- loaded{id, err}
-		}()
-		return w, nil
+		return l.begin(ctx, b), nil
 	}}
+}
+
+// layersEntry is the export of the layers of an image that the engine lacks.
+func (b *build) layersEntry(ctx context.Context, attrs map[string]string) buildkit.ExportEntry {
+	ctx = b.newLoading(ctx)
+	l := b.load
+	l.layers = &inbound{
+		Buffer: contentutil.NewBuffer(), ordered: make(chan struct{}), names: b.req.Refs, held: b.held, diffID: b.link.diffID,
+		begin: func() io.WriteCloser { return l.begin(ctx, b) },
+	}
+	attrs = maps.Clone(attrs)
+	attrs["tar"] = "false"
+	return buildkit.ExportEntry{Type: buildkit.ExporterDocker, Attrs: attrs, OutputStore: l.layers}
+}
+
+// newLoading makes ready to load the image that b builds, until the context that it gives ends.
+func (b *build) newLoading(ctx context.Context) context.Context {
+	ctx, stop := context.WithCancel(ctx)
+	b.load = &loading{stop: stop, result: make(chan loaded, 1)}
+	return ctx
 }
 
 const loadingStep = "loading into the engine"
 
+// begin has the engine load what is written.
+func (l *loading) begin(ctx context.Context, b *build) io.WriteCloser {
+	archive, w := io.Pipe()
+	l.begun.Store(true)
+	go func() {
+		step := newOwnStep(loadingStep, b.status)
+		id, err := b.engine.loadFrom(ctx, archive)
+		if b.intoPodman {
+			for _, ref := range b.req.Refs {
+				if err == nil {
+					err = b.engine.tag(ctx, id, ref)
+				}
+			}
+		}
+		switch {
+		case l.lost(ctx, err):
+			step.report("", "the engine lost layers that it had: all of them are loaded")
+			step.end(nil)
+		default:
+			if l.layers != nil && err == nil {
+				step.report("", l.layers.String())
+			}
+			step.end(err)
+		}
+		l.result <- loaded{id, err}
+		_ = archive.CloseWithError(errors.Join(err, io.ErrClosedPipe)) // who still writes is told
+	}()
+	return w
+}
+
+// lost tells whether an image was not loaded because its archive lacks layers: the engine
+// had them when it was asked. A classic store then changes nothing.
+func (l *loading) lost(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.As(err, new(*Unreachable)) && l != nil && l.layers != nil && l.layers.missing.Load() > 0
+}
+
 // finish waits until the engine has the image; unless the build succeeded, until it has
-// given up.
-func (l *loading) finish(built bool) (id string, err error) {
+// given up. The error is the engine's own where that is why the build did not succeed.
+func (l *loading) finish(ctx context.Context, built bool) (id string, err error) {
 	if l == nil {
 		return "", nil
 	}
 	defer l.stop()
 	switch {
-	case !l.begun.Load() && built: // the engine would be asked for what it had before
-		return "", errors.New("the builder gave no image to load")
-	case !l.begun.Load():
+	case !l.begun.Load() && !built:
 		return "", nil
-	case !built:
+	case !l.begun.Load(), built && l.layers != nil && !l.layers.whole.Load(): // the engine would be asked for what it had before
+		return "", errors.New("the builder gave no image to load")
+	case !built && l.layers != nil:
+		select {
+		case r := <-l.result:
+			if l.lost(ctx, r.err) {
+				return "", nil
+			}
+			return "", r.err
+		default:
+		}
+	}
+	if !built {
 		l.stop()
+		<-l.result
+		return "", nil
 	}
 	r := <-l.result
 	return r.id, r.err
+}
+
+// loadWhole loads an image of which the engine has lost layers, with all of them. The builder
+// has built it, and what is pushed is.
+func (b *build) loadWhole(ctx context.Context, so buildkit.SolveOpt) (id string, err error) {
+	warnings := b.warnings
+	defer func() { b.warnings = warnings }() // they were given
+	attrs := maps.Clone(so.Exports[0].Attrs)
+	delete(attrs, "tar")
+	so.Exports = []buildkit.ExportEntry{b.wholeEntry(ctx, attrs)}
+	so.CacheExports = nil
+	so.FrontendAttrs = maps.Clone(so.FrontendAttrs)
+	delete(so.FrontendAttrs, "no-cache")
+	_, err = b.solve(ctx, so)
+	id, loadErr := b.load.finish(ctx, err == nil)
+	return id, cmp.Or(err, loadErr)
 }
 
 // loadFrom loads an archive of one image.
