@@ -224,7 +224,7 @@ func (b *build) solve(ctx context.Context, so client.SolveOpt) (*client.SolveRes
 			return
 		case <-ctx.Done():
 		}
-		follow := b.engine.follow(b.req.ID, b.at) // an old engine tells the end only to who listens by then
+		follow := b.engine.follow(so.Ref, b.at) // an old engine tells the end only to who listens by then
 		timer := time.NewTimer(closeAfter)
 		defer timer.Stop()
 		select {

@@ -3,6 +3,7 @@ package docker
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +87,10 @@ const loadingStep = "loading into the engine"
 func (l *loading) begin(ctx context.Context, b *build) io.WriteCloser {
 	archive, w := io.Pipe()
 	l.begun.Store(true)
+	// A request that is given up ends once its body does (net/http's persistConn.mapRoundTripError).
+	given := context.AfterFunc(ctx, func() { _ = archive.CloseWithError(context.Cause(ctx)) })
 	go func() {
+		defer given()
 		step := newOwnStep(loadingStep, b.status)
 		id, err := b.engine.loadFrom(ctx, archive)
 		if b.intoPodman {
@@ -156,6 +160,7 @@ func (b *build) loadWhole(ctx context.Context, so buildkit.SolveOpt) (id string,
 	defer func() { b.warnings = warnings }() // they were given
 	attrs := maps.Clone(so.Exports[0].Attrs)
 	delete(attrs, "tar")
+	so.Ref = rand.Text() // BuildKit keeps that of a build that has ended for some seconds
 	so.Exports = []buildkit.ExportEntry{b.wholeEntry(ctx, attrs)}
 	so.CacheExports = nil
 	so.FrontendAttrs = maps.Clone(so.FrontendAttrs)

@@ -5,13 +5,16 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
-// proxy is a socket before an engine's own, that can be cut.
+// proxy is a socket before an engine's own, that can be cut, and counts.
 type proxy struct {
 	t            *testing.T
 	path, behind string
+	sent         atomic.Int64                 // bytes to the engine
+	asked        atomic.Pointer[func([]byte)] // called with each part of what is sent, before it is
 
 	mu       sync.Mutex // guards all below
 	listener net.Listener
@@ -48,8 +51,8 @@ func (p *proxy) listen() {
 			p.mu.Lock()
 			p.conns = append(p.conns, front, back)
 			p.mu.Unlock()
+			go copyAndEnd(&counted{Conn: back, proxy: p}, front)
 			go copyAndEnd(front, back)
-			go copyAndEnd(back, front)
 		}
 	}()
 }
@@ -59,6 +62,28 @@ func copyAndEnd(to, from net.Conn) {
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
+}
+
+// counted is a connection to the engine.
+type counted struct {
+	net.Conn
+	proxy *proxy
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	if asked := c.proxy.asked.Load(); asked != nil {
+		(*asked)(b)
+	}
+	n, err := c.Conn.Write(b)
+	c.proxy.sent.Add(int64(n))
+	return n, err
+}
+
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // cut ends the listener and every connection.
