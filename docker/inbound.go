@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -43,6 +44,7 @@ type inbound struct {
 	diffIDs []digest.Digest
 	has     int // of held
 
+	seen    sync.Map     // digest.Digest -> true, of the layers that came
 	missing atomic.Int32 // layers that the archive lacks
 	taken   atomic.Int32 // layers that it holds
 	bytes   atomic.Int64 // of those
@@ -151,11 +153,14 @@ func (in *inbound) layer(ctx context.Context, desc ocispecs.Descriptor) (content
 	if err := in.wait(ctx); err != nil {
 		return nil, err
 	}
+	if _, twice := in.seen.LoadOrStore(desc.Digest, true); twice { // an image may have one layer twice, and both are copied at once
+		return nil, fmt.Errorf("%s: %w", desc.Digest, cerrdefs.ErrAlreadyExists)
+	}
 	id := desc.Digest // an uncompressed one's
 	if !slices.Contains(in.diffIDs, id) {
 		id = in.diffID(ctx, desc.Digest)
 	}
-	// An image may have one layer twice.
+	// Of one that it has twice, the engine may have the first.
 	if slices.Contains(in.diffIDs[:in.has], id) && !slices.Contains(in.diffIDs[in.has:], id) {
 		in.missing.Add(1)
 		return nil, fmt.Errorf("%s: %w", desc.Digest, cerrdefs.ErrAlreadyExists)

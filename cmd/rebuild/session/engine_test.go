@@ -19,6 +19,7 @@ func TestExternalCancelled(t *testing.T) {
 	ref := enginetest.Ref(t, fmt.Sprintf("rebuild-engine/os:%x", rand.Uint64()))
 	enginetest.Busybox(t, e, ref)
 	known := newEngine(t.Context(), e)
+	known.dir = t.TempDir()
 	close(known.placed)
 	defer known.close()
 	known.records = record.Open(t.TempDir(), "engine")
