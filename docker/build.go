@@ -42,6 +42,7 @@ type build struct {
 	ancestorAttrs []map[string]string // of req.Ancestors
 	ancestry      *ancestry
 	mounts        map[string]fsutil.FS // folders that are read, by name
+	sources       *sources             // which hands them on; nil: not yet
 	load          *loading             // nil: the image is not loaded
 }
 
@@ -154,11 +155,10 @@ func (b *build) solveOpt(ctx context.Context) (client.SolveOpt, error) {
 	if so.Session, err = b.engine.attachables(all, b.status); err != nil {
 		return failed(err)
 	}
-	read, err := newSources(b.mounts, followEach(ctx, b.mounts))
-	if err != nil {
+	if b.sources, err = newSources(b.mounts, followEach(ctx, b.mounts)); err != nil {
 		return failed(err)
 	}
-	so.Session = append(so.Session, read)
+	so.Session = append(so.Session, b.sources)
 	if so.Exports, err = b.export(ctx); err != nil {
 		return failed(err)
 	}

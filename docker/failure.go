@@ -87,7 +87,7 @@ func (b *build) explain(ctx context.Context, err error) error {
 	if errors.As(err, &unkept) {
 		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: unkept}
 	}
-	if strings.Contains(err.Error(), noUTF8) {
+	if strings.Contains(err.Error(), noUTF8) || b.sentNoUTF8(err) {
 		return &BuildFailure{Image: b.req.Image.Name, Dockerfile: b.req.DockerfileName, LogFile: b.req.LogFile, Cause: &impact.Fault{
 			Cause: "a file of its context has a name that is no UTF-8, which this engine does not take",
 			Hint:  "find . | grep -axv '.*' shows such names: rename them, or leave them out by the .dockerignore",
@@ -121,6 +121,14 @@ func (b *build) explain(ctx context.Context, err error) error {
 		failure.Line = sourceLine(err)
 	}
 	return failure
+}
+
+// sentNoUTF8 tells whether an engine has broken a build off without a word after it was sent
+// such a name: now and then 28.5 ends the build before it has told why.
+func (b *build) sentNoUTF8(err error) bool {
+	step, broke := failedStep(b.steps.Steps())
+	return b.sources != nil && b.sources.notUTF8.Load() && broke && strings.HasPrefix(step.Name, "[internal] load build context") &&
+		strings.HasSuffix(err.Error(), context.Canceled.Error())
 }
 
 func (b *build) ping(ctx context.Context) error {

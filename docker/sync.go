@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
-	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
@@ -17,10 +17,13 @@ import (
 // SolveOpt.LocalMounts. fsutil's sender keeps up to 128 files that were asked for; when a
 // build is cancelled while more are, it waits for its own workers, which have ended, and
 // never ends itself. Here no more are asked for at once.
-type sources struct{ filesync.FileSyncServer }
+type sources struct {
+	filesync.FileSyncServer
+	notUTF8 atomic.Bool // the name of a file that was sent is none
+}
 
 // newSources gives folders by name; filter is called before each of them is read.
-func newSources(mounts map[string]fsutil.FS, filter filesync.FilterOptFunc) (session.Attachable, error) {
+func newSources(mounts map[string]fsutil.FS, filter filesync.FilterOptFunc) (*sources, error) {
 	dirs := filesync.StaticDirSource{}
 	for name, files := range mounts {
 		owned, err := fsutil.NewFilterFS(files, &fsutil.FilterOpt{Map: ownedByRoot})
@@ -29,7 +32,7 @@ func newSources(mounts map[string]fsutil.FS, filter filesync.FilterOptFunc) (ses
 		}
 		dirs[name] = owned
 	}
-	return &sources{filesync.NewFSSyncProvider(dirs, filter).(filesync.FileSyncServer)}, nil
+	return &sources{FileSyncServer: filesync.NewFSSyncProvider(dirs, filter).(filesync.FileSyncServer)}, nil
 }
 
 // ownedByRoot is as BuildKit's client has it (client.prepareSyncedFiles).
@@ -43,7 +46,7 @@ func (s *sources) Register(server *grpc.Server) { filesync.RegisterFileSyncServe
 
 // DiffCopy implements filesync.FileSyncServer.
 func (s *sources) DiffCopy(stream filesync.FileSync_DiffCopyServer) error {
-	return s.FileSyncServer.DiffCopy(&pacedStream{FileSync_DiffCopyServer: stream, moved: make(chan struct{}, 1)})
+	return s.FileSyncServer.DiffCopy(&pacedStream{FileSync_DiffCopyServer: stream, of: s, moved: make(chan struct{}, 1)})
 }
 
 const (
@@ -54,6 +57,7 @@ const (
 // pacedStream takes no more requests for files while many are waiting.
 type pacedStream struct {
 	filesync.FileSync_DiffCopyServer
+	of    *sources
 	asked atomic.Int64  // files that were asked for and not sent to their end
 	moved chan struct{} // something was sent
 }
@@ -92,8 +96,12 @@ func (s *pacedStream) wait(ctx context.Context) error {
 // SendMsg implements fsutil.Stream.
 func (s *pacedStream) SendMsg(m any) error {
 	err := s.FileSync_DiffCopyServer.SendMsg(m)
-	if p, ok := m.(*types.Packet); ok && p.Type == types.PACKET_DATA && len(p.Data) == 0 {
+	switch p, ok := m.(*types.Packet); {
+	case !ok:
+	case p.Type == types.PACKET_DATA && len(p.Data) == 0:
 		s.asked.Add(-1)
+	case p.Type == types.PACKET_STAT && p.Stat != nil && !utf8.ValidString(p.Stat.Path+p.Stat.Linkname):
+		s.of.notUTF8.Store(true)
 	}
 	select {
 	case s.moved <- struct{}{}:
