@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -285,19 +284,16 @@ func (req *Request) withAncestors() []*Request {
 	return list
 }
 
-// madeAgain tells of the ancestors whose steps ran once more: the builder had lost them.
-func madeAgain(steps []Step) []string {
+// madeAgain are the ancestors whose commands ran once more, with how many: the builder had
+// lost them. Steps of other kinds may run each time, and make the same.
+func madeAgain(steps []Step) map[string]int {
 	ran := map[string]int{}
 	for _, s := range steps {
-		if s.Of != "" && s.Executes && s.Ran() && !strings.HasPrefix(s.Name, s.Of+": [internal]") {
+		if s.Of != "" && s.Ran() && strings.Contains(s.Name, "] RUN ") {
 			ran[s.Of]++
 		}
 	}
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(ran)) {
-		list = append(list, fmt.Sprintf("%s was not in the builder's cache any more: %d of its steps ran again", name, ran[name]))
-	}
-	return list
+	return ran
 }
 
 // prepareAncestors adds to a build what the builds of its ancestors need.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +105,11 @@ func (e *Engine) Build(ctx context.Context, req Request) (_ *Result, err error) 
 		}
 	}
 	steps := b.steps.Steps()
-	b.warnings = append(b.warnings, madeAgain(steps)...)
+	again := madeAgain(steps)
+	for _, name := range slices.Sorted(maps.Keys(again)) {
+		result.Again = append(result.Again, name)
+		b.warnings = append(b.warnings, fmt.Sprintf("%s was not in the builder's cache any more: %d of its commands ran again, so the next run builds it anew, and what stands on it", name, again[name]))
+	}
 	result.Steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Of != "" })
 	if req.Push && e.IsBuilder() && len(req.Refs) > 0 {
 		result.Pushed = pushedTo(req.Refs[0], resp.ExporterResponse[exptypes.ExporterImageDigestKey])

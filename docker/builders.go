@@ -137,6 +137,10 @@ func (e *Engine) workers(ctx context.Context, ep endpoint) ([]*client.WorkerInfo
 	return workers, err
 }
 
+// exited is in the cause of a step that failed by itself, which names its command, too
+// (BuildKit's solver/llbsolver/ops).
+const exited = "did not complete successfully: exit code"
+
 // full tells whether a text says that a disk is full: ENOSPC, as C and Go spell it.
 func full(text string) bool {
 	return strings.Contains(strings.ToLower(text), "no space left on device")
@@ -157,7 +161,7 @@ func Elsewhere(err error) (cause string, gone bool) {
 	if !errors.As(err, &failure) {
 		return "", false
 	}
-	if full(failure.Cause.Error()) { // a step that fails by itself has its exit code there
+	if cause := failure.Cause.Error(); full(cause) && !strings.Contains(cause, exited) {
 		return "its disk is full", true
 	}
 	if slices.ContainsFunc(failure.LastLog, full) {

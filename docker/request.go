@@ -81,8 +81,9 @@ type Result struct {
 	Steps      []Step        // in the order they were announced
 	Warnings   []string
 	Duration   time.Duration
-	Pushed     string // where a builder pushed it: "repository@digest"; "": nowhere
-	CopiesLink bool   // the engine's BuildKit cannot merge, and takes COPY --link for a plain copy
+	Again      []string // ancestors whose steps ran once more, as a builder had lost them: they may have come out others
+	Pushed     string   // where a builder pushed it: "repository@digest"; "": nowhere
+	CopiesLink bool     // the engine's BuildKit cannot merge, and takes COPY --link for a plain copy
 }
 
 // Step is a vertex of the build graph as it ran.

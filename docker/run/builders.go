@@ -148,3 +148,19 @@ func (b *imageBuild) elsewhere() bool {
 	}
 	return false
 }
+
+// forget takes from the records of images what they were built from: a builder had lost them,
+// and what it made of them in this build may be something else. The next run builds them.
+func (b *imageBuild) forget(images []string) error {
+	for _, name := range images {
+		rec, _ := b.of.Records.Load(name)
+		if rec == nil {
+			continue
+		}
+		rec.State = nil
+		if err := b.of.Records.Save(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -76,7 +76,10 @@ func (b *imageBuild) run(ctx context.Context) Outcome {
 	o.Result, o.Ran = res, len(b.planned(res))
 	// The image is there now, so the record must be written even when the run is
 	// being stopped.
-	if o.Edited, err = b.edited(context.WithoutCancel(ctx), begun); err == nil {
+	if err = b.forget(res.Again); err == nil {
+		o.Edited, err = b.edited(context.WithoutCancel(ctx), begun)
+	}
+	if err == nil {
 		o.record, err = b.save(res, o.Duration, o.Edited)
 	}
 	if err != nil {
@@ -199,7 +202,7 @@ func (b *imageBuild) save(res *docker.Result, took time.Duration, edited bool) (
 	if beside > 0 && beside < took {
 		rec.Overhead = beside.Seconds()
 	}
-	if !edited && !b.blind {
+	if !edited && !b.blind && len(res.Again) == 0 {
 		rec.State = b.state
 	}
 	return rec, b.of.Records.Save(rec)
