@@ -1,7 +1,9 @@
 package run
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"rebuild/docker"
@@ -64,6 +66,22 @@ func (x *execution) lost(builder string) bool {
 // othersLeft tells whether a builder is left, of several.
 func (x *execution) othersLeft() bool {
 	return x.several() && slices.ContainsFunc(x.job.Builders, func(name string) bool { return !x.lost(name) })
+}
+
+// noneLeft ends the run when images are left over, as all builders were given up.
+func (x *execution) noneLeft() {
+	if x.fatal != nil || !x.several() || x.othersLeft() || !slices.ContainsFunc(x.involved(), func(name string) bool { return x.done[name] == nil }) {
+		return
+	}
+	var causes []string
+	for _, l := range x.report.Lost {
+		causes = append(causes, l.Builder+": "+l.Cause)
+	}
+	last := x.report.Lost[len(x.report.Lost)-1].Builder
+	x.fatal = &docker.Unreachable{
+		Host: last, Cause: errors.New("no builder is left: " + strings.Join(causes, "; ")), Builder: true,
+		Hint: "name another one: --builder, or make room: buildctl --addr " + last + " prune",
+	}
 }
 
 // goesOnWithout tells whether it was a builder that went away, and others are left.

@@ -194,6 +194,21 @@ func TestAllBuildersEnd(t *testing.T) {
 	})
 }
 
+// When all of them are full, the run says so, and does not skip the rest without a word.
+func TestAllBuildersAreFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := twelve(t)
+		f := newFarm(b.double)
+		f.ends["a"], f.ends["b"] = 4*time.Second, 8*time.Second
+		f.why = &docker.BuildFailure{Image: "x", Cause: errors.New("commit failed: no space left on device")}
+		_, err := f.spread(b, false, "a", "b")
+		var gone *docker.Unreachable
+		if !errors.As(err, &gone) || gone.Hint == "" || !strings.Contains(err.Error(), "no builder is left: a: its disk is full; b: its disk is full") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // Random repositories on builders of which one may go away: all is built, and on what its
 // parents are; what is not pushed is never needed elsewhere while its builder is there.
 func TestBuildersReachParents(t *testing.T) {

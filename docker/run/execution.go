@@ -72,6 +72,7 @@ func (x *execution) do(ctx context.Context) error {
 			x.revise(j)
 		}
 	}
+	x.noneLeft()
 	for _, name := range x.involved() {
 		if x.done[name] == nil {
 			x.note(Outcome{Image: name, Status: Skipped, Because: x.report.Critical})
